@@ -1,0 +1,1 @@
+"""What must still hold after a crash: checkers, and the suites that run them."""
