@@ -1,0 +1,1 @@
+"""Shared memory: its layout, light-weight locks, process slots, interrupts."""
