@@ -1,0 +1,1 @@
+"""Pages, relation files, the buffer pool."""
