@@ -159,6 +159,9 @@ class Host(Protocol):
         `fd`.
         """
 
+    def write_log(self, data: Buffer) -> None:
+        """Write all of `data` to the process's stderr; when nobody reads there, it is lost."""
+
     # clock and chance -----------------------------------------------------------------------------
     def now_us(self) -> int:
         """Wall clock, microseconds since 2000-01-01 00:00 UTC (a TimestampTz)."""
