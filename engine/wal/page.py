@@ -138,7 +138,7 @@ def parse_segment_file_name(name: str, segment_size: int) -> tuple[int, int]:
     return int(name[:8], 16), int(name[8:16], 16) * per_id + int(name[16:], 16)
 
 
-# positions ---------------------------------------------------------------------------------------
+# positions ----------------------------------------------------------------------------------------
 
 
 def usable_bytes_per_segment(segment_size: int) -> int:
@@ -189,7 +189,7 @@ def skip_header(lsn: int, segment_size: int) -> int:
 
 
 def advance(lsn: int, length: int, segment_size: int) -> int:
-    """The end of `length` usable bytes that begin at `lsn` (a page boundary means after its header).
+    """The end of `length` usable bytes from `lsn` on (a page boundary means after its header).
 
     The end of a full page is the boundary, before the next page's header.
     """

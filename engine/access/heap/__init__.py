@@ -1,0 +1,1 @@
+"""Heap tables: tuple versions on pages."""
