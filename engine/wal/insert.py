@@ -1,0 +1,159 @@
+"""Inserting a record: which pages go along whole, where it goes, what its end is.
+
+1. Decide for each page whether its image goes along; assemble the record.
+2. Take WAL_INSERT, which one process holds at a time. If the redo point has moved since, decide and
+   assemble again (WAL-2).
+3. Link the record to the previous one, copy it into the ring, publish its end as INSERT_LSN.
+
+The caller, who holds the pages' buffers locked EXCLUSIVE, has changed them and marked them dirty
+before, and stamps them with the end afterwards (WAL-1).
+
+Source: PostgreSQL 15, `XLogInsert`, `XLogRecordAssemble`, `XLogInsertRecord`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+
+from engine.errors import SqlError, SqlState
+from engine.host.api import Host
+from engine.host.points import Point
+from engine.shmem.lwlock import EXCLUSIVE, WAL_INSERT, LWLocks
+from engine.types import INVALID_LSN, Lsn, RelFileLocator
+from engine.wal.buffers import WalBuffers
+from engine.wal.record import (
+    FORCE_IMAGE,
+    NO_IMAGE,
+    STANDARD,
+    BlockPart,
+    assemble_unsealed,
+    body_crc,
+    seal,
+)
+from engine.wal.shared import (
+    FULL_PAGE_WRITES,
+    INSERT_LSN,
+    LAST_IMPORTANT_LSN,
+    PREVIOUS_LSN,
+    RECORD_COUNT,
+    REDO_LSN,
+    WalShared,
+)
+
+RM_XLOG: Final = 0
+FPI_FOR_HINT: Final = 0xA0
+_read_lsn = Struct("<II").unpack_from
+
+
+class RegisteredBlock(NamedTuple):
+    """A page that the record is about. `flags`: FORCE_IMAGE, NO_IMAGE, WILL_INIT, STANDARD of
+    `engine.wal.record`; `data` is left out of the record when the image goes along."""
+
+    buffer: int
+    page: memoryview
+    locator: RelFileLocator
+    fork: int
+    block: int
+    flags: int = STANDARD
+    data: bytes | bytearray | memoryview = b""
+
+
+def page_lsn(page: bytes | bytearray | memoryview) -> int:
+    """A data page's LSN: the high word comes first."""
+    high, low = _read_lsn(page)
+    return int(high << 32 | low)
+
+
+class WalInserter:
+    """Inserting records, as one process does it."""
+
+    def __init__(self, host: Host, shared: WalShared, locks: LWLocks, buffers: WalBuffers) -> None:
+        self._point = host.point
+        self._shared = shared
+        self._words = shared.words
+        self._locks = locks
+        self._copy = buffers.copy
+        self._is_allowed: bool | None = None
+
+    def insert(
+        self,
+        rmid: int,
+        info: int,
+        main: bytes | bytearray,
+        blocks: Sequence[RegisteredBlock] = (),
+        xid: int = 0,
+        important: bool = True,
+    ) -> Lsn:
+        """Insert a record; its end LSN. Its start is PREVIOUS_LSN until the next one.
+
+        `important` is False for records that alone are no reason for a timed checkpoint.
+        """
+        if not self.is_allowed():
+            raise SqlError(SqlState.INTERNAL_ERROR, "cannot make new WAL entries during recovery")
+        words = self._words
+        redo = words[REDO_LSN]
+        full_page_writes = words[FULL_PAGE_WRITES]
+        parts = choose_images(blocks, redo, full_page_writes) if blocks else ()
+        record = assemble_unsealed(rmid, info, xid, main, parts)
+        crc = body_crc(record)
+        self._locks.acquire(WAL_INSERT, EXCLUSIVE)
+        if words[REDO_LSN] != redo or words[FULL_PAGE_WRITES] != full_page_writes:
+            # WAL-2: a checkpoint began meanwhile, and this record lies behind its redo point.
+            parts = choose_images(blocks, words[REDO_LSN], words[FULL_PAGE_WRITES])
+            record = assemble_unsealed(rmid, info, xid, main, parts)
+            crc = body_crc(record)
+        seal(record, crc, words[PREVIOUS_LSN])
+        start, end = self._copy(record)
+        self._point(Point.WAL_RECORD_COPIED)
+        words[PREVIOUS_LSN] = start
+        words[INSERT_LSN] = end
+        words[RECORD_COUNT] += 1
+        if important:
+            words[LAST_IMPORTANT_LSN] = start
+        self._locks.release(WAL_INSERT)
+        return Lsn(end)
+
+    def insert_image_for_hint(self, block: RegisteredBlock) -> Lsn:
+        """Log the whole page before its first hint-only change since the redo point, and return the
+        record's end for the page's LSN; 0 when it needs none (`XLogSaveBufferForHint`).
+
+        The caller, who may hold the page locked only SHARED, keeps checkpoints from beginning
+        (`delay_checkpoint`) until the buffer is marked dirty. `block.page` should be a copy, since
+        others may set hints meanwhile.
+        """
+        if page_lsn(block.page) > self._words[REDO_LSN]:
+            return INVALID_LSN
+        image = block._replace(flags=block.flags & STANDARD | FORCE_IMAGE, data=b"")
+        return self.insert(RM_XLOG, FPI_FOR_HINT, b"", (image,))
+
+    def is_allowed(self) -> bool:
+        """Whether this process may insert: after recovery all may, before only who `allow`ed
+        itself."""
+        if self._is_allowed is None:
+            if self._shared.in_recovery():
+                return False
+            self._is_allowed = True
+        return self._is_allowed
+
+    def allow(self, allowed: bool | None) -> bool | None:
+        """Let this process insert whatever the state of recovery is (True), or never (False), or
+        as recovery says (None); what held before (`LocalSetXLogInsertAllowed`)."""
+        before, self._is_allowed = self._is_allowed, allowed
+        return before
+
+
+def choose_images(
+    blocks: Sequence[RegisteredBlock], redo: int, full_page_writes: int
+) -> list[BlockPart]:
+    """WAL-2: a page that has not been logged since the redo point goes along as a whole."""
+    parts = []
+    for number, (_, page, locator, fork, block, flags, data) in enumerate(blocks):
+        if flags & FORCE_IMAGE or (
+            full_page_writes and not flags & NO_IMAGE and page_lsn(page) <= redo
+        ):
+            parts.append(BlockPart(number, locator, fork, block, flags, page))
+        else:
+            parts.append(BlockPart(number, locator, fork, block, flags, None, data))
+    return parts
