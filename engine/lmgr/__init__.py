@@ -1,0 +1,1 @@
+"""Heavyweight locks: what transactions hold on relations, rows and each other until they end."""
