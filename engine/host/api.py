@@ -18,8 +18,8 @@ HOST-5  A wake-up is never lost: `wake(n)` before `wait` makes that wait return 
         merge, and may be spurious, so every wait is a loop around its own condition.
 HOST-6  A wait in a child raises `PostmasterDied` when the postmaster is gone, and so does a
         contended mutex.
-HOST-7  Signals arrive as flags that `take_signals` hands over, and as a wake-up of the process's
-        own latch. Only `Signal.QUIT` and `Signal.KILL` act by themselves, at once.
+HOST-7  Signals arrive as flags that `take_signals` hands over, and as a wake-up of the process's own
+        latch. In a child, `Signal.QUIT` acts by itself, at once: the last words, then status 2.
 HOST-8  `fork` returns in the parent only. The child runs `main`, and leaves through `exit`,
         whatever `main` does.
 """
@@ -43,6 +43,7 @@ class OpenMode(IntFlag):
     CREATE = 2
     EXCLUSIVE = 4
     TRUNCATE = 8
+    APPEND = 16
 
 
 class Signal(IntEnum):
@@ -178,6 +179,9 @@ class Host(Protocol):
     def fork(self, latch: int, main: Callable[[], None]) -> int:
         """Start a child whose own latch is number `latch`; its pid. `main` runs in the child."""
 
+    def detach(self) -> None:
+        """Lead a new session: the caller's terminal and its signals do not reach this process."""
+
     def exit(self, status: int) -> NoReturn: ...
 
     def last_words(self, speak: Callable[[], None] | None) -> None:
@@ -226,8 +230,13 @@ class Host(Protocol):
         read: Sequence[int] = (),
         write: Sequence[int] = (),
         latch: bool = True,
+        postmaster: bool = True,
     ) -> Ready:
-        """Wait until the own latch is set (and unset it), a descriptor is ready, or time is out."""
+        """Wait until the own latch is set (and unset it), a descriptor is ready, or time is out.
+
+        With `postmaster` off, the postmaster's death does not end the wait (HOST-6): for the logger,
+        which stays until all who write to it are gone.
+        """
 
     def ready_descriptors(self) -> Sequence[int]:
         """The descriptors that the last `wait` found ready to read, in the order asked."""

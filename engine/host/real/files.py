@@ -26,6 +26,8 @@ class RealFiles:
             flags |= os.O_EXCL
         if mode & OpenMode.TRUNCATE:
             flags |= os.O_TRUNC
+        if mode & OpenMode.APPEND:
+            flags |= os.O_APPEND
         return os.open(self._path(path), flags, 0o600)
 
     def close(self, fd: int) -> None:

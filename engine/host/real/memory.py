@@ -48,7 +48,7 @@ class RealMemory:
         self._own_latch = -1
         self._postmaster_pipe = -1
         self._signal_pipe = -1
-        self._polls: dict[tuple[tuple[int, ...], tuple[int, ...], bool], select.poll] = {}
+        self._polls: dict[tuple[tuple[int, ...], tuple[int, ...], bool, bool], select.poll] = {}
         self._ready: list[int] = []
 
     def map_shared(self, size: int) -> memoryview:
@@ -78,8 +78,9 @@ class RealMemory:
         read: Sequence[int] = (),
         write: Sequence[int] = (),
         latch: bool = True,
+        postmaster: bool = True,
     ) -> Ready:
-        key = (tuple(read), tuple(write), latch)
+        key = (tuple(read), tuple(write), latch, postmaster)
         poll = self._polls.get(key)
         if poll is None:
             poll = self._polls[key] = self._make_poll(*key)
@@ -110,9 +111,11 @@ class RealMemory:
         while (left := until - time.monotonic()) > 0:
             self.wait(left * 1000, latch=False)
 
-    def _make_poll(self, read: tuple[int, ...], write: tuple[int, ...], latch: bool) -> select.poll:
+    def _make_poll(
+        self, read: tuple[int, ...], write: tuple[int, ...], latch: bool, postmaster: bool
+    ) -> select.poll:
         poll = select.poll()
-        if self._postmaster_pipe >= 0:
+        if postmaster and self._postmaster_pipe >= 0:
             poll.register(self._postmaster_pipe, select.POLLIN)
         if latch:
             if self._own_latch >= 0:

@@ -18,10 +18,9 @@ from engine.host.api import ChildExit, Signal
 
 CRASH_STATUS = 2
 
-_FLAG_SIGNALS = (
-    Signal.HUP, Signal.INT, Signal.USR1, Signal.USR2, Signal.TERM, Signal.CHLD,
+_ALL_SIGNALS = (
+    Signal.HUP, Signal.INT, Signal.QUIT, Signal.USR1, Signal.USR2, Signal.TERM, Signal.CHLD,
 )  # fmt: skip
-_ALL_SIGNALS = (*_FLAG_SIGNALS, Signal.QUIT)
 
 
 class RealProcesses:
@@ -51,9 +50,8 @@ class RealProcesses:
         os.set_blocking(self._signal_writer, False)
         self._arrived.clear()
         posix_signal.set_wakeup_fd(self._signal_writer, warn_on_full_buffer=False)
-        for number in _FLAG_SIGNALS:
+        for number in _ALL_SIGNALS:
             posix_signal.signal(number, self._on_signal)
-        posix_signal.signal(Signal.QUIT, self._on_quit)
         posix_signal.signal(posix_signal.SIGPIPE, posix_signal.SIG_IGN)
         self._become_latch(0)
 
@@ -96,6 +94,7 @@ class RealProcesses:
             self._postmaster_pipe = reading
             self._speak = None
             self.catch_signals()
+            posix_signal.signal(Signal.QUIT, self._on_quit)
             self._become_latch(latch)
             posix_signal.pthread_sigmask(posix_signal.SIG_SETMASK, blocked)
             main()
@@ -106,6 +105,9 @@ class RealProcesses:
             traceback.print_exc()
         finally:
             self.exit(status)
+
+    def detach(self) -> None:
+        os.setsid()
 
     def exit(self, status: int) -> NoReturn:
         try:
