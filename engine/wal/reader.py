@@ -1,7 +1,7 @@
 """Reading the log: one record after the other, until the bytes are no valid record any more.
 
 The end of the log is not marked. It is where the first record stands that cannot be right: no
-length, a wrong link to the record before, a wrong CRC, a page that belongs to another place. So each
+length, a wrong link to the record before, a wrong CRC, a page of another place. So each
 check here decides what counts as written; each has PostgreSQL's message, which recovery logs.
 
 A record that a crash cut short ends the log too (`aborted_record_lsn`). The server that starts next

@@ -1,0 +1,1 @@
+"""Startup, redo, checkpoints and the control file."""
