@@ -40,8 +40,10 @@ from engine.types import FIRST_NORMAL_XID, GLOBAL_TABLESPACE
 
 TYPE_BY_OID: Final[dict[int, PgType]] = {row.oid: row for row in BUILTIN_TYPES}
 
-NAME_COLLATION: Final = 950
+CATALOG_COLLATION: Final = 950
 """Columns of catalogs compare bytewise (collation "C"), whatever their type's collation is."""
+
+ARRAY_CATEGORY: Final = "A"
 
 
 class ColumnDefinition(NamedTuple):
@@ -183,7 +185,12 @@ def catalog_attribute_rows(table: CatalogTable) -> list[PgAttribute]:
     for number, column in enumerate(table.columns, 1):
         column_type = TYPE_BY_OID[column.type_oid]
         row = attribute_row(table.oid, number, column, column_type)
-        rows.append(row._replace(attcollation=NAME_COLLATION if row.attcollation else 0))
+        rows.append(
+            row._replace(
+                attcollation=CATALOG_COLLATION if row.attcollation else 0,
+                attndims=1 if column_type.typcategory == ARRAY_CATEGORY else 0,
+            )
+        )
     return rows
 
 
