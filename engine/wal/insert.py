@@ -76,6 +76,8 @@ class WalInserter:
         self._locks = locks
         self._copy = buffers.copy
         self._is_allowed: bool | None = None
+        self.last_record_lsn = INVALID_LSN
+        """Start of the last record that this process inserted (`ProcLastRecPtr`)."""
 
     def insert(
         self,
@@ -86,7 +88,7 @@ class WalInserter:
         xid: int = 0,
         important: bool = True,
     ) -> Lsn:
-        """Insert a record; its end LSN. Its start is PREVIOUS_LSN until the next one.
+        """Insert a record; its end LSN.
 
         `important` is False for records that alone are no reason for a timed checkpoint.
         """
@@ -113,6 +115,7 @@ class WalInserter:
         if important:
             words[LAST_IMPORTANT_LSN] = start
         self._locks.release(WAL_INSERT)
+        self.last_record_lsn = Lsn(start)
         return Lsn(end)
 
     def insert_image_for_hint(self, block: RegisteredBlock) -> Lsn:

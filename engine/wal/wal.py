@@ -130,9 +130,9 @@ class Wal:
         """End of the last complete record."""
         return Lsn(self._words[INSERT_LSN])
 
-    def previous_lsn(self) -> Lsn:
-        """Start of the last complete record. Meaningful to whom lets nobody else insert."""
-        return Lsn(self._words[PREVIOUS_LSN])
+    def last_record_lsn(self) -> Lsn:
+        """Start of the last record that this process inserted, 0 if none."""
+        return self._inserter.last_record_lsn
 
     def written_lsn(self) -> Lsn:
         """Written, perhaps not synced, up to here."""
