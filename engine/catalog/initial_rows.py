@@ -66,6 +66,9 @@ NAMESPACES: Final = (
     PgNamespace(PUBLIC_NAMESPACE, "public"),
 )
 
+SCHEMA_OIDS: Final = {row.nspname: row.oid for row in NAMESPACES}
+SCHEMA_NAMES: Final = {row.oid: row.nspname for row in NAMESPACES}
+
 TABLESPACES: Final = (
     PgTablespace(DEFAULT_TABLESPACE, "pg_default"),
     PgTablespace(GLOBAL_TABLESPACE, "pg_global"),
