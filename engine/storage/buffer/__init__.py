@@ -1,0 +1,1 @@
+"""The shared buffer pool: pages in shared memory, found, pinned, locked and written out."""
