@@ -6,7 +6,7 @@ where each catalog's file is in the database that this process is connected to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from engine.access.relation import Relation
@@ -18,14 +18,22 @@ from engine.transaction.snapshot import Snapshot
 from engine.types import DEFAULT_TABLESPACE, GLOBAL_TABLESPACE, RelFileLocator, Tid
 
 
+class StoredRow(Protocol):
+    """A row that a scan found (`engine.access.heap.page_tuple.HeapTuple`)."""
+
+    @property
+    def tid(self) -> Tid: ...
+
+    def values(self, count: int | None = None) -> list[Any]:
+        """The first `count` values, or all."""
+
+
 class CatalogHeap(Protocol):
     """What the catalogs need of the heap."""
 
-    def scan(
-        self, relation: Relation, snapshot: Snapshot
-    ) -> Iterator[tuple[Tid, Sequence[Any]]]: ...
+    def scan(self, relation: Relation, snapshot: Snapshot) -> Iterable[StoredRow]: ...
 
-    def insert(self, relation: Relation, rows: Sequence[Sequence[Any]]) -> Sequence[Tid]: ...
+    def insert(self, relation: Relation, rows: Sequence[Sequence[Any]]) -> object: ...
 
     def delete(self, relation: Relation, tid: Tid) -> bool:
         """Delete a row version; False when somebody else changed it first."""
@@ -71,8 +79,8 @@ class CatalogRows:
             )
         return number
 
-    def scan(self, table: CatalogTable, snapshot: Snapshot) -> Iterator[tuple[Tid, Sequence[Any]]]:
-        """The visible rows: where each is, and its values in column order."""
+    def scan(self, table: CatalogTable, snapshot: Snapshot) -> Iterable[StoredRow]:
+        """The visible rows, in the order of the file."""
         return self._heap.scan(self.relations[table], snapshot)
 
     def insert(self, table: CatalogTable, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -152,17 +152,17 @@ class RelationCreator:
     def _check_name_is_free(self, schema_oid: int, name: str, snapshot: Snapshot) -> set[int]:
         """Raise 42P07 if the name is in use; else the OIDs that are."""
         oids = set()
-        for _, values in self._rows.scan(PG_CLASS, snapshot):
-            if values[1] == name and values[2] == schema_oid:
+        for stored in self._rows.scan(PG_CLASS, snapshot):
+            oid, its_name, its_schema = stored.values(3)
+            if its_name == name and its_schema == schema_oid:
                 raise SqlError(SqlState.DUPLICATE_TABLE, f'relation "{name}" already exists')
-            oids.add(values[0])
+            oids.add(oid)
         return oids
 
     def _free_array_type_name(self, schema_oid: int, name: str, snapshot: Snapshot) -> str:
         """`_name`, with as many underscores more as it takes to be free (`makeArrayTypeName`)."""
-        taken = {
-            values[1] for _, values in self._rows.scan(PG_TYPE, snapshot) if values[2] == schema_oid
-        }
+        heads = (stored.values(3) for stored in self._rows.scan(PG_TYPE, snapshot))
+        taken = {its_name for _, its_name, its_schema in heads if its_schema == schema_oid}
         found = array_type_name(name)
         while found in taken:
             found = array_type_name(found)

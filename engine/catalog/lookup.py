@@ -8,6 +8,7 @@ no indexes yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from engine.access.relation import Relation
@@ -43,10 +44,13 @@ PINNED_TYPE_NAMES: Final = {row.typname: row for row in PINNED_TYPES.values()}
 
 DEFAULT_FILLFACTOR: Final = 100
 
-# Columns that a scan looks at before it makes a row.
+# The columns that a scan looks at before it unpacks a whole row.
 _OID: Final = 0
 _NAME: Final = 1
 _NAMESPACE: Final = 2
+_HEAD: Final = 3
+
+_ATTNUM: Final = attrgetter("attnum")
 
 
 class CatalogLookup:
@@ -65,31 +69,31 @@ class CatalogLookup:
         """The relation with this OID."""
         if oid < FIRST_NORMAL_OID:
             return self._pinned.get(oid)
-        return self._find_relation(lambda values: values[_OID] == oid)
+        return self._find_relation(lambda head: head[_OID] == oid)
 
     def relation_by_name(self, schema_oid: int, name: str) -> Relation | None:
         """The relation with this name in a schema."""
         if schema_oid == PG_CATALOG_NAMESPACE:
             return self._pinned_names.get(name)
         return self._find_relation(
-            lambda values: values[_NAME] == name and values[_NAMESPACE] == schema_oid
+            lambda head: head[_NAME] == name and head[_NAMESPACE] == schema_oid
         )
 
     def _find_relation(self, is_wanted: Callable[[Sequence[Any]], bool]) -> Relation | None:
         # One snapshot for all catalogs: the columns must belong to the pg_class row.
         snapshot = self._snapshot()
-        for _, values in self._rows.scan(PG_CLASS, snapshot):
-            if is_wanted(values):
-                return self._relation(PgClass(*values), snapshot)
+        for stored in self._rows.scan(PG_CLASS, snapshot):
+            if is_wanted(stored.values(_HEAD)):
+                return self._relation(PgClass(*stored.values()), snapshot)
         return None
 
     def _relation(self, row: PgClass, snapshot: Snapshot) -> Relation:
         columns = [
-            PgAttribute(*values)
-            for _, values in self._rows.scan(PG_ATTRIBUTE, snapshot)
-            if values[0] == row.oid and values[5] > 0
+            PgAttribute(*stored.values())
+            for stored in self._rows.scan(PG_ATTRIBUTE, snapshot)
+            if stored.values(1)[0] == row.oid
         ]
-        columns.sort(key=lambda column: column.attnum)
+        columns = sorted((column for column in columns if column.attnum > 0), key=_ATTNUM)
         missing = row.relnatts - len(columns)
         if missing:
             raise SqlError(
@@ -116,7 +120,7 @@ class CatalogLookup:
     def all_relations(self) -> list[Relation]:
         """Every relation of the database, catalogs included, in OID order."""
         snapshot = self._snapshot()
-        rows = [PgClass(*values) for _, values in self._rows.scan(PG_CLASS, snapshot)]
+        rows = [PgClass(*stored.values()) for stored in self._rows.scan(PG_CLASS, snapshot)]
         rows.sort(key=lambda row: row.oid)
         return [self._pinned.get(row.oid) or self._relation(row, snapshot) for row in rows]
 
@@ -126,36 +130,34 @@ class CatalogLookup:
         """The type with this OID."""
         if oid < FIRST_NORMAL_OID:
             return PINNED_TYPES.get(oid)
-        return self._find_type(lambda values: values[_OID] == oid)
+        return self._find_type(lambda head: head[_OID] == oid)
 
     def type_by_name(self, schema_oid: int, name: str) -> PgType | None:
         """The type with this name in a schema."""
         if schema_oid == PG_CATALOG_NAMESPACE:
             return PINNED_TYPE_NAMES.get(name)
-        return self._find_type(
-            lambda values: values[_NAME] == name and values[_NAMESPACE] == schema_oid
-        )
+        return self._find_type(lambda head: head[_NAME] == name and head[_NAMESPACE] == schema_oid)
 
     def _find_type(self, is_wanted: Callable[[Sequence[Any]], bool]) -> PgType | None:
-        for _, values in self._rows.scan(PG_TYPE, self._snapshot()):
-            if is_wanted(values):
-                return PgType(*values)
+        for stored in self._rows.scan(PG_TYPE, self._snapshot()):
+            if is_wanted(stored.values(_HEAD)):
+                return PgType(*stored.values())
         return None
 
     # databases and roles -------------------------------------------------------------------------
 
     def database_by_name(self, name: str) -> PgDatabase | None:
         """The database with this name."""
-        for _, values in self._rows.scan(PG_DATABASE, self._snapshot()):
-            if values[_NAME] == name:
-                return PgDatabase(*values)
+        for stored in self._rows.scan(PG_DATABASE, self._snapshot()):
+            if stored.values(_HEAD)[_NAME] == name:
+                return PgDatabase(*stored.values())
         return None
 
     def role_by_name(self, name: str) -> PgAuthid | None:
         """The role with this name."""
-        for _, values in self._rows.scan(PG_AUTHID, self._snapshot()):
-            if values[_NAME] == name:
-                return PgAuthid(*values)
+        for stored in self._rows.scan(PG_AUTHID, self._snapshot()):
+            if stored.values(_HEAD)[_NAME] == name:
+                return PgAuthid(*stored.values())
         return None
 
 

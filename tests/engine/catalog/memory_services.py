@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.access.relation import Relation
 from engine.catalog.bootstrap import bootstrap_catalogs
@@ -16,6 +16,16 @@ from engine.lmgr.lock_tag import LockTag
 from engine.transaction.snapshot import Snapshot
 from engine.types import RelFileLocator, Tid
 from tests.engine.catalog.stored_rows import stored_rows
+
+
+class MemoryRow(NamedTuple):
+    """A row as a scan finds it."""
+
+    tid: Tid
+    row: tuple[Any, ...]
+
+    def values(self, count: int | None = None) -> list[Any]:
+        return list(self.row[:count])
 
 
 class MemoryHeap:
@@ -36,8 +46,8 @@ class MemoryHeap:
             path = self._data / directory / str(locator.relation)
             self.insert(relation, stored_rows(path, table))
 
-    def scan(self, relation: Relation, snapshot: Snapshot) -> Iterator[tuple[Tid, Sequence[Any]]]:
-        yield from list(self._of(relation).items())
+    def scan(self, relation: Relation, snapshot: Snapshot) -> Iterator[MemoryRow]:
+        yield from [MemoryRow(tid, row) for tid, row in self._of(relation).items()]
 
     def insert(self, relation: Relation, rows: Sequence[Sequence[Any]]) -> Sequence[Tid]:
         tids = [Tid(0, next(self._tids)) for _ in rows]
