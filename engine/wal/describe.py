@@ -13,7 +13,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from engine.types import DEFAULT_TABLESPACE, GLOBAL_TABLESPACE, UNIX_EPOCH_TO_2000_US, RelFork
+from engine.datadir import database_directory
+from engine.types import UNIX_EPOCH_TO_2000_US, RelFork
 from engine.wal.record import WalRecord
 
 INVALIDATION_SIZE: Final = 16
@@ -25,7 +26,6 @@ _INVALIDATION_TEXT: Final = {
     -4: " relmap db {0}",
     -5: " snapshot {1}",
 }
-_TABLESPACE_VERSION: Final = "PG_15_202209061"
 
 _MESSAGE: Final = Struct("<I?3xQQ")
 
@@ -60,14 +60,8 @@ def format_timestamp(timestamp_us: int) -> str:
 
 def relation_path(tablespace: int, database: int, relation: int, fork: int = 0) -> str:
     """The path of a relation's first file below the data directory."""
-    name = str(relation)
-    if fork:
-        name += f"_{fork_name(fork)}"
-    if tablespace == GLOBAL_TABLESPACE:
-        return f"global/{name}"
-    if tablespace == DEFAULT_TABLESPACE:
-        return f"base/{database}/{name}"
-    return f"pg_tblspc/{tablespace}/{_TABLESPACE_VERSION}/{database}/{name}"
+    suffix = f"_{fork_name(fork)}" if fork else ""
+    return f"{database_directory(tablespace, database)}/{relation}{suffix}"
 
 
 def fork_name(fork: int) -> str:

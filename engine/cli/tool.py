@@ -1,0 +1,46 @@
+"""What the commands that only read files share: PostgreSQL's exit codes and error lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+
+class Tool(click.Command):
+    """A command whose wrong usage ends with exit status 1, as that of PostgreSQL's tools."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, self.prepare(args))
+        except click.UsageError as error:
+            error.show()
+            sys.exit(1)
+
+    def prepare(self, args: list[str]) -> list[str]:
+        """Arguments as they were typed to arguments as click understands them."""
+        return args
+
+
+def tool_command(
+    command: type[Tool] = Tool,
+) -> Callable[[Callable[..., None]], click.Command]:
+    """The decorator that makes a function a `Tool`."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        return click.command(cls=command)(function)
+
+    return decorate
+
+
+def fail(message: str, *, detail: str | None = None, hint: str | None = None) -> NoReturn:
+    """Say why, and end with exit status 1."""
+    sys.stdout.flush()
+    click.echo(f"engine: error: {message}", err=True)
+    if detail is not None:
+        click.echo(f"engine: detail: {detail}", err=True)
+    if hint is not None:
+        click.echo(f"engine: hint: {hint}", err=True)
+    sys.exit(1)
