@@ -24,8 +24,8 @@ HBA_FILE: Final = "pg_hba.conf"
 IDENT_FILE: Final = "pg_ident.conf"
 
 PID_FILE: Final = "postmaster.pid"
-LOCK_FILE: Final = "postmaster.lock"
-"""The interlock: locked by the postmaster and every process it forked, and never removed."""
+LOCKED_FILE: Final = VERSION_FILE
+"""Carries the interlock of the data directory, since nothing ever replaces it."""
 OPTIONS_FILE: Final = "postmaster.opts"
 
 GLOBAL_DIRECTORY: Final = "global"

@@ -110,6 +110,8 @@ _TABLE: Final = (
     Setting("statement_timeout", 0, _U, "Maximum allowed duration of any statement.", "ms"),
     Setting("idle_in_transaction_session_timeout", 0, _U,
             "Maximum allowed idle time between queries, when in a transaction.", "ms"),
+    Setting("idle_session_timeout", 0, _U,
+            "Maximum allowed idle time between queries, when not in a transaction.", "ms"),
     # crash behaviour
     Setting("restart_after_crash", True, _H, "Reinitialize server after a backend crashes."),
     Setting("ignore_checksum_failure", False, _U, "Continues after a checksum failure."),

@@ -43,6 +43,11 @@ class Config:
         """The same configuration with some values changed."""
         return Config({**self._values, **values})
 
+    def reloadable(self) -> list[str]:
+        """The settings that a reload may change."""
+        fixed = (Context.INTERNAL, Context.POSTMASTER)
+        return [name for name, setting in SETTINGS.items() if setting.context not in fixed]
+
     @property
     def wal_buffer_pages(self) -> int:
         """`wal_buffers` with -1 resolved: 1/32 of shared_buffers, 8 pages to one segment."""

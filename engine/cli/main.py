@@ -1,0 +1,20 @@
+"""The command `engine`: initdb, start, stop, status, and the tools that read the files."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.controldata import controldata
+from engine.cli.initdb import initdb
+from engine.cli.pagedump import pagedump
+from engine.cli.server import start, status, stop
+from engine.cli.waldump import waldump
+
+
+@click.group(context_settings={"help_option_names": ["-?", "-h", "--help"]})
+def main() -> None:
+    """A multi-process database engine with PostgreSQL 15's process architecture and files."""
+
+
+for command in (initdb, start, stop, status, controldata, waldump, pagedump):
+    main.add_command(command)

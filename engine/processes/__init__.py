@@ -1,0 +1,1 @@
+"""The processes: the postmaster and the mains of its children."""

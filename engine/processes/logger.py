@@ -1,0 +1,73 @@
+"""The logger.
+
+Job: collect what every process writes to stderr, into files in log_directory.
+Started by: the postmaster, before all others, when logging_collector is on; again whenever it is
+gone. Ends on: the end of its pipe, that is, when all who could write to it are gone. Signals do
+not end it. If it dies: the postmaster starts another; lines wait in the pipe. It touches no shared
+memory, so nobody else is harmed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from engine.config import Config
+from engine.host.api import Host, OpenMode
+from engine.shmem.log import Log
+
+_READ_BYTES: Final = 65536
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def main(host: Host, config: Config, pipe: tuple[int, int]) -> None:
+    """Copy the pipe into log files until its end."""
+    reading, writing = pipe
+    host.set_title("postgres: logger ")
+    host.close(writing)
+    files = LogFiles(host, config)
+    while True:
+        host.wait(read=[reading], postmaster=False)
+        host.take_signals()
+        try:
+            data = host.receive(reading, _READ_BYTES)
+        except BlockingIOError:
+            continue
+        if not data:
+            return
+        files.append(data)
+
+
+class LogFiles:
+    """The current log file, and the change to a new one when it has grown too large."""
+
+    def __init__(self, host: Host, config: Config) -> None:
+        self._host = host
+        self._directory = str(config.log_directory)
+        self._pattern = str(config.log_filename)
+        self._rotation_bytes = int(config.log_rotation_size) * 1024
+        self._log = Log(host, config)
+        if host.stat(self._directory) is None:
+            host.make_directory(self._directory)
+        self._fd, self._size = self._open()
+
+    def append(self, data: bytes) -> None:
+        """Write the data; a disk that is full costs lines, never the server."""
+        if self._rotation_bytes and self._size >= self._rotation_bytes:
+            self._host.close(self._fd)
+            self._fd, self._size = self._open()
+        rest = memoryview(data)
+        try:
+            while rest:
+                written = self._host.pwrite(self._fd, rest, self._size)
+                self._size += written
+                rest = rest[written:]
+        except OSError as error:
+            # The line goes to the logger's own stderr, the only place left.
+            self._log.warning(f"could not write to log file: {error.strerror}")
+
+    def _open(self) -> tuple[int, int]:
+        moment = _EPOCH + timedelta(microseconds=self._host.now_us())
+        path = f"{self._directory}/{moment.strftime(self._pattern)}"
+        fd = self._host.open(path, OpenMode.WRITE | OpenMode.CREATE)
+        return fd, self._host.file_size(fd)

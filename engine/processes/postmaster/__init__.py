@@ -1,0 +1,1 @@
+"""The postmaster: listens, forks, reaps, and restarts everything after a crash."""

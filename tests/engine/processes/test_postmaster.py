@@ -1,0 +1,195 @@
+"""The postmaster: shutdown modes, crash restart, the interlock, who may come in. PM-1 to PM-5."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+import psycopg
+import pytest
+
+from engine.processes.postmaster.states import TRANSITIONS, PostmasterState
+from tests.server import PATIENCE_S, Server
+
+CRASHING_ROLES = ["checkpointer", "background writer", "walwriter"]
+
+
+def test_every_state_is_reachable_and_named_in_the_table() -> None:
+    reachable = {PostmasterState.INIT}
+    for _ in PostmasterState:
+        reachable |= {after for before in reachable for after in TRANSITIONS[before]}
+    assert reachable == set(PostmasterState) == set(TRANSITIONS)
+
+
+def test_every_process_has_postgresqls_title(server: Server) -> None:
+    connection = server.connect()
+    roles = server.processes()
+    assert {"checkpointer", "background writer", "walwriter"} <= set(roles)
+    assert any(role.startswith("postgres postgres [local] idle") for role in roles)
+    connection.close()
+
+
+@pytest.mark.parametrize("mode", ["fast", "smart"])
+def test_an_orderly_shutdown_needs_no_recovery(server: Server, mode: str) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    server.query("INSERT INTO t VALUES (1)")
+    assert server.stop(mode) == 0
+    assert not (server.data / "postmaster.pid").exists()
+    assert "database system is shut down" in server.log()
+    server.start()
+    assert server.query("SELECT a FROM t") == [(1,)]
+    assert "redo starts at" not in server.log()
+
+
+def test_a_fast_shutdown_disconnects_clients_with_57p01(server: Server) -> None:
+    connection = server.connect()
+    assert server.stop("fast") == 0
+    with pytest.raises(psycopg.OperationalError) as caught:
+        connection.execute("SELECT 1")
+    assert caught.value.sqlstate in ("57P01", None)
+    assert "terminating connection due to administrator command" in server.log()
+
+
+def test_a_smart_shutdown_waits_for_the_last_client(server: Server) -> None:
+    connection = server.connect()
+    os.kill(server.pid, signal.SIGTERM)
+    server.wait_for_log("received smart shutdown request")
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    with pytest.raises(psycopg.OperationalError, match="the database system is shutting down"):
+        server.connect()
+    connection.close()
+    assert server.wait_for_exit() == 0
+
+
+def test_an_immediate_shutdown_is_a_crash_for_the_data(server: Server) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    server.query("INSERT INTO t VALUES (1)")
+    server.stop("immediate")
+    server.start()
+    assert server.query("SELECT a FROM t") == [(1,)]
+    assert "redo starts at" in server.log()
+
+
+@pytest.mark.parametrize("role", CRASHING_ROLES)
+def test_a_killed_child_leads_to_a_crash_restart(server: Server, role: str) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    server.query("INSERT INTO t VALUES (1)")
+    before = server.processes()
+    server.kill(role)
+    server.wait_for_log("all server processes terminated; reinitializing")
+    assert server.query("SELECT a FROM t") == [(1,)]
+    after = server.processes()
+    for other in CRASHING_ROLES:
+        assert before[other] != after[other], f"{other} went on over broken shared memory"
+    assert "was terminated by signal 9: Killed" in server.log()
+    assert server.stop() == 0
+
+
+def test_a_killed_backend_leads_to_a_crash_restart_and_57p02_for_the_others(
+    server: Server,
+) -> None:
+    victim, bystander = server.connect(), server.connect()
+    os.kill(victim.info.backend_pid, signal.SIGKILL)
+    server.wait_for_log("terminating any other active server processes")
+    with pytest.raises(psycopg.OperationalError):
+        bystander.execute("SELECT 1")
+    assert server.query("SELECT 1") == [(1,)]
+    assert server.stop() == 0
+
+
+def test_a_killed_logger_is_replaced_and_nobody_else_notices(stopped_server: Server) -> None:
+    server = stopped_server
+    server.start(logging_collector="on")
+    connection = server.connect()
+    before = server.processes()
+    server.kill("logger")
+    deadline = time.monotonic() + PATIENCE_S
+    while server.processes().get("logger", before["logger"]) == before["logger"]:
+        assert time.monotonic() < deadline, "no new logger"
+        time.sleep(0.01)
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    assert server.processes()["checkpointer"] == before["checkpointer"]
+    connection.close()
+    assert server.stop() == 0
+    logs = "".join(path.read_text() for path in sorted((server.data / "log").iterdir()))
+    assert "database system is ready to accept connections" in logs
+    assert "database system is shut down" in logs
+
+
+def test_a_stopped_child_that_does_not_quit_is_killed(server: Server) -> None:
+    """PM-4."""
+    roles = server.processes()
+    os.kill(roles["background writer"], signal.SIGSTOP)
+    server.kill("checkpointer")
+    server.wait_for_log("issuing SIGKILL to recalcitrant children")
+    assert server.query("SELECT 1") == [(1,)]
+
+
+def test_children_leave_when_the_postmaster_is_gone(server: Server) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    server.query("INSERT INTO t VALUES (1)")
+    connection = server.connect()
+    children = psutil.Process(server.pid).children()
+    server.kill_postmaster()
+    assert not [child for child in children if child.is_running()]
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    server.start()
+    assert server.query("SELECT a FROM t") == [(1,)]
+
+
+def test_a_new_postmaster_refuses_while_a_child_of_the_old_one_lives(server: Server) -> None:
+    """PM-1."""
+    child = server.processes()["checkpointer"]
+    os.kill(child, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_for_exit()
+    server.start(wait=False)
+    assert server.wait_for_exit() == 1
+    assert "processes of an earlier postmaster are still running" in server.log()
+    os.kill(child, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_S
+    while psutil.pid_exists(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    server.start()
+    assert server.query("SELECT 1") == [(1,)]
+
+
+def test_a_second_postmaster_refuses_and_harms_nothing(server: Server) -> None:
+    second = Server(server.data, server.sockets, port=5433)
+    second.start(wait=False)
+    assert second.wait_for_exit() == 1
+    assert 'lock file "postmaster.pid" already exists' in second.log()
+    assert server.query("SELECT 1") == [(1,)]
+    assert (server.data / "postmaster.pid").exists()
+
+
+def test_a_port_in_use_is_refused_with_advice(server: Server, tmp_path: object) -> None:
+    other = server.data.parent / "other"
+    os.system(f"cp -r {server.data} {other} && rm {other}/postmaster.pid")
+    second = Server(other, server.sockets)
+    second.start(wait=False)
+    assert second.wait_for_exit() == 1
+    assert "already exists" in second.log()
+    assert "Choose another port (-p)" in second.log()
+    assert server.query("SELECT 1") == [(1,)]
+
+
+def test_too_many_clients_are_told_so(stopped_server: Server) -> None:
+    server = stopped_server
+    server.start(max_connections=2, superuser_reserved_connections=0)
+    connections = [server.connect(patience_s=PATIENCE_S) for _ in range(2)]
+    with pytest.raises(psycopg.OperationalError, match="sorry, too many clients already"):
+        server.connect()
+    for connection in connections:
+        connection.close()
+    assert server.query("SELECT 1") == [(1,)], "a slot is free again"
+
+
+def test_a_data_directory_that_is_none_is_refused(stopped_server: Server) -> None:
+    (stopped_server.data / "PG_VERSION").unlink()
+    stopped_server.start(wait=False)
+    assert stopped_server.wait_for_exit() == 1
+    assert "is not a valid data directory" in stopped_server.log()
