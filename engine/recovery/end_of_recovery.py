@@ -25,7 +25,7 @@ PARAMETER_CHANGE: Final = 0x60
 FPW_CHANGE: Final = 0x80
 OVERWRITE_CONTRECORD: Final = 0xD0
 
-_OVERWRITE: Final = Struct("<Qq")
+OVERWRITE: Final = Struct("<Qq")
 PARAMETERS: Final = Struct("<iiiiii??2x")
 _WAL_LEVELS: Final = {"minimal": 0, "replica": 1, "logical": 2}
 
@@ -34,9 +34,7 @@ def log_overwrite(host: Host, wal: Wal, aborted_record: int, page: int) -> Lsn:
     """Say that the record at `aborted_record`, cut off before `page`, is given up."""
     inserted = wal.insert_lsn()
     check(inserted - page in (24, 40), "WAL-9", "not at the cut", lsn=inserted, page=page)
-    end = wal.insert(
-        Rmgr.XLOG, OVERWRITE_CONTRECORD, _OVERWRITE.pack(aborted_record, host.now_us())
-    )
+    end = wal.insert(Rmgr.XLOG, OVERWRITE_CONTRECORD, OVERWRITE.pack(aborted_record, host.now_us()))
     wal.flush(end)
     return end
 

@@ -30,11 +30,14 @@ Source: PostgreSQL 15, `access/transam/xlogutils.c`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from engine.errors import PanicError, SqlState, check
+from engine.shmem.log import Log
+from engine.storage.buffer.buffers import Buffers, ReadMode
 from engine.storage.page import is_new, page_lsn, set_page_lsn
+from engine.storage.paths import relation_path
+from engine.storage.smgr import Smgr
 from engine.types import RelFileLocator
 from engine.wal.record import WalRecord
 
@@ -52,46 +55,14 @@ NO_BUFFER: Final = -1
 RelForkKey = tuple[RelFileLocator, int]
 
 
-class RedoBuffers(Protocol):
-    """What redo needs of the buffer pool (`engine.storage.buffer`)."""
-
-    def read(self, locator: RelFileLocator, fork: int, block: int) -> int: ...
-
-    def read_zeroed(self, locator: RelFileLocator, fork: int, block: int) -> int:
-        """A page of zeros for the block, pinned and locked EXCLUSIVE, without reading the file."""
-
-    def extend(self, locator: RelFileLocator, fork: int) -> int:
-        """A new zero block at the end of the file, pinned and locked EXCLUSIVE."""
-
-    def page(self, buffer: int) -> memoryview: ...
-
-    def lock(self, buffer: int, mode: int = 1) -> None: ...
-
-    def mark_dirty(self, buffer: int) -> None: ...
-
-    def unlock_release(self, buffer: int) -> None: ...
-
-    def release(self, buffer: int) -> None: ...
-
-
-class RedoSmgr(Protocol):
-    """What redo needs of the storage manager (`engine.storage.smgr`)."""
-
-    def create(self, locator: RelFileLocator, fork: int, is_redo: bool = False) -> None: ...
-
-    def nblocks(self, locator: RelFileLocator, fork: int) -> int: ...
-
-
 class RedoContext:
     """The pages of one recovery (`XLogReadBufferForRedo` and what is around it)."""
 
     def __init__(
         self,
-        buffers: RedoBuffers,
-        smgr: RedoSmgr,
-        *,
-        warn: Callable[[str], None],
-        relation_path: Callable[[RelFileLocator, int], str],
+        buffers: Buffers,
+        smgr: Smgr,
+        log: Log,
     ) -> None:
         self.buffers = buffers
         self.smgr = smgr
@@ -100,8 +71,7 @@ class RedoContext:
         self._lock = buffers.lock
         self._mark_dirty = buffers.mark_dirty
         self._unlock_release = buffers.unlock_release
-        self._warn = warn
-        self._relation_path = relation_path
+        self._log = log
         self._lengths: dict[RelForkKey, int] = {}
         self._invalid_pages: dict[tuple[RelFileLocator, int, int], bool] = {}
 
@@ -154,7 +124,7 @@ class RedoContext:
         """A block as a locked page of zeros; the file grows up to it where it is shorter."""
         length = self.length(locator, fork)
         if block < length:
-            return self.buffers.read_zeroed(locator, fork, block)
+            return self.buffers.read(locator, fork, block, ReadMode.ZERO_AND_LOCK)
         while True:
             buffer = self.buffers.extend(locator, fork)
             length += 1
@@ -196,7 +166,7 @@ class RedoContext:
     def check_invalid_pages(self) -> None:
         """REDO-2: PANIC if a reference to a missing page was never explained."""
         for (locator, fork, block), is_present in self._invalid_pages.items():
-            self._warn(self._describe(locator, fork, block, is_present))
+            self._log.warning(self._describe(locator, fork, block, is_present))
         if self._invalid_pages:
             raise PanicError(SqlState.INTERNAL_ERROR, "WAL contains references to invalid pages")
 
@@ -218,4 +188,4 @@ class RedoContext:
 
     def _describe(self, locator: RelFileLocator, fork: int, block: int, is_present: bool) -> str:
         state = "is uninitialized" if is_present else "does not exist"
-        return f"page {block} of relation {self._relation_path(locator, fork)} {state}"
+        return f"page {block} of relation {relation_path(locator, fork)} {state}"

@@ -1,0 +1,52 @@
+"""Making the whole data directory durable before a crash recovery begins (REDO-3).
+
+After the death of processes the files have all that was written, but perhaps only in memory. Replay
+relies on it: a page that is found up to date is not written again, and a later checkpoint would not
+sync it. A power loss would then take it back, after the WAL that could repeat it is gone.
+
+Source: PostgreSQL 15, `SyncDataDirectory`, storage/file/fd.c.
+"""
+
+from __future__ import annotations
+
+from engine.host.api import Host, OpenMode
+from engine.wal.file_error import file_panic
+
+
+def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
+    """Sync every file and directory but those in `skip` (paths, for files that need no
+    durability); how many files."""
+    count = 0
+    pending = ["."]
+    while pending:
+        directory = pending.pop()
+        for name in host.list_directory(directory):
+            path = name if directory == "." else f"{directory}/{name}"
+            status = host.stat(path)
+            if status is None or path in skip:
+                continue
+            if status.is_directory:
+                pending.append(path)
+            else:
+                _sync_file(host, path)
+                count += 1
+        try:
+            host.fsync_directory(directory)
+        except OSError as error:
+            raise file_panic(error, f'could not fsync file "{directory}"') from error
+    return count
+
+
+def _sync_file(host: Host, path: str) -> None:
+    try:
+        fd = host.open(path, OpenMode.READ)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise file_panic(error, f'could not open file "{path}"') from error
+    try:
+        host.fsync(fd)
+    except OSError as error:
+        raise file_panic(error, f'could not fsync file "{path}"') from error
+    finally:
+        host.close(fd)
