@@ -13,9 +13,9 @@ from typing import Final
 
 from engine.errors import SqlError, SqlState
 from engine.host.api import Host, OpenMode
-from engine.storage.file_errors import file_error
 from engine.storage.paths import relation_path
 from engine.types import BLOCK_SIZE, RelFileLocator
+from engine.wal.file_error import file_error
 
 _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
 

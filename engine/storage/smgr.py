@@ -18,12 +18,12 @@ from typing import Final
 from engine.errors import SqlError, SqlState
 from engine.host.api import Buffer, Host, OpenMode
 from engine.shmem.log import Log
-from engine.storage.file_errors import error_text, file_error
 from engine.storage.paths import relation_path
 from engine.storage.segment_files import ForkKey, SegmentFiles
 from engine.storage.sync_requests import SyncRequests
 from engine.storage.sync_tags import directory_tag, relation_tag
 from engine.types import BLOCK_SIZE, BLOCKS_PER_FILE, RelFileLocator, RelFork
+from engine.wal.file_error import file_error
 
 _FREE_SPACE_HINT: Final = "Check free disk space."
 _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
@@ -250,7 +250,7 @@ class Smgr:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return False
-            self._log.warning(f'could not truncate file "{path}": {error_text(error)}')
+            self._log.warning(f'could not truncate file "{path}": {error.strerror}')
         return True
 
     def _remove_file(self, path: str) -> None:
@@ -258,4 +258,4 @@ class Smgr:
             self._host.unlink(path)
         except OSError as error:
             if error.errno != errno.ENOENT:
-                self._log.warning(f'could not remove file "{path}": {error_text(error)}')
+                self._log.warning(f'could not remove file "{path}": {error.strerror}')

@@ -22,9 +22,9 @@ from engine.errors import check
 from engine.host.api import Host, OpenMode
 from engine.shmem.log import Log
 from engine.shmem.lwlock import EXCLUSIVE, SYNC_QUEUE, LWLocks
-from engine.storage.file_errors import error_text, file_panic
 from engine.storage.sync_queue import FORGET, SYNC, UNLINK, SyncShared
 from engine.storage.sync_tags import KIND_DIRECTORY, SyncTag
+from engine.wal.file_error import file_panic
 
 _RETRY_MS: Final = 10
 _CALLS_PER_ABSORB: Final = 10
@@ -148,7 +148,7 @@ class SyncRequests:
             except OSError as error:
                 # The name may be gone already: redo of the drop removes it at once.
                 if error.errno != errno.ENOENT:
-                    self._log.warning(f'could not remove file "{tag.path}": {error_text(error)}')
+                    self._log.warning(f'could not remove file "{tag.path}": {error.strerror}')
         del self._unlinks[:done]
 
     # -------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from engine.datadir import database_directory
+from engine.datadir import clog_segment_path, database_directory
 from engine.storage.paths import relation_path
 from engine.types import RelFileLocator
 
@@ -30,7 +30,7 @@ class SyncTag(NamedTuple):
             locator = RelFileLocator(self.tablespace, self.database, self.relation)
             return relation_path(locator, self.fork, self.segment)
         if self.kind == KIND_CLOG:
-            return f"pg_xact/{self.segment:04X}"
+            return clog_segment_path(self.segment)
         return database_directory(self.tablespace, self.database)
 
 

@@ -32,9 +32,9 @@ def file_sqlstate(error: OSError) -> str:
     return _SQLSTATES.get(error.errno or 0, SqlState.INTERNAL_ERROR)
 
 
-def file_error(error: OSError, doing: str) -> SqlError:
+def file_error(error: OSError, doing: str, hint: str | None = None) -> SqlError:
     """`could not open file "x"` becomes the ERROR `could not open file "x": No such file ...`."""
-    return SqlError(file_sqlstate(error), f"{doing}: {error.strerror}")
+    return SqlError(file_sqlstate(error), f"{doing}: {error.strerror}", hint=hint)
 
 
 def file_panic(error: OSError, doing: str) -> PanicError:
