@@ -22,6 +22,7 @@ PURE_STANDARD_LIBRARY = frozenset(
         "contextlib",
         "copy",
         "dataclasses",
+        "datetime",
         "decimal",
         "enum",
         "errno",
@@ -94,6 +95,19 @@ def test_engine_calls_no_builtin_that_touches_the_world() -> None:
             if name in BUILTINS_THAT_ACT and not (name == "print" and on_the_command_line):
                 problems.append(f"{relative(path)}:{node.lineno}: calls {name}()")
     complain(problems, "use host.open() and the other calls of engine/host/api.py.")
+
+
+def test_engine_reads_the_clock_through_the_door() -> None:
+    problems = [
+        f"{relative(path)}:{node.lineno}: {ast.unparse(node)}"
+        for path in engine_files()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("datetime", "date")
+        and node.attr in ("now", "today", "utcnow")
+    ]
+    complain(problems, "ask the host: host.now_us(), host.monotonic_us().")
 
 
 def test_the_lists_of_allowed_modules_name_real_modules() -> None:
