@@ -46,6 +46,7 @@ PURE_STANDARD_LIBRARY = frozenset(
         "types",
         "typing",
         "unicodedata",
+        "weakref",
         "zlib",
     ]
 )
