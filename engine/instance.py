@@ -150,7 +150,15 @@ class Instance:
             checksums=cluster.data_checksum_version > 0,
             in_recovery=is_startup,
         )
-        self.clog = Clog(host, shared.clog, self.locks, self.wal, self.sync)
+        self.clog = Clog(
+            host,
+            shared.clog,
+            self.locks,
+            self.wal,
+            self.sync,
+            self.log,
+            in_recovery=is_startup,
+        )
         self.proc_array = ProcArray(shared.xids, shared.procs, slot, self.locks)
         self.xids = XidGenerator(shared.xids, self.locks, self.clog, self.wal, shared.procs, slot)
 

@@ -75,13 +75,16 @@ class SlruShared:
         self.used = words(slots, "I")
 
     @staticmethod
-    def size(slots: int, groups: int) -> int:
+    def bytes_for(slots: int, groups: int) -> int:
         """Bytes of shared memory."""
         return slots * (BLOCK_SIZE + 8 * groups + 16) + 8 + 4 * _HEADER_WORDS
 
 
 class Slru:
-    """One area as one process uses it. All but `checkpoint` is called under the control lock."""
+    """One area as one process uses it. All but `checkpoint` is called under the control lock.
+
+    In recovery a file that is missing reads as zeroes.
+    """
 
     def __init__(
         self,
@@ -96,8 +99,9 @@ class Slru:
         control_lock: int,
         first_slot_lock: int,
         flush_wal: Callable[[int], None],
+        in_recovery: bool,
     ) -> None:
-        self.in_recovery = False
+        self.in_recovery = in_recovery
         self.flush_wal = flush_wal
         self._host = host
         self._shared = shared

@@ -14,8 +14,9 @@ Source: PostgreSQL 15, `access/transam/clog.c`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final, Protocol
 
 from engine.config import Config
 from engine.datadir import CLOG_DIRECTORY
@@ -26,7 +27,9 @@ from engine.shmem.lwlock import CLOG, CLOG_BUFFER, CLOG_BUFFERS, EXCLUSIVE, SHAR
 from engine.storage.slru import Slru, SlruShared
 from engine.storage.sync_requests import SyncRequests
 from engine.storage.sync_tags import clog_tag
+from engine.transaction.status_describe import CLOG_ZEROPAGE
 from engine.types import BLOCK_SIZE, FIRST_NORMAL_XID, INVALID_XID
+from engine.wal.rmgr import Rmgr
 
 IN_PROGRESS: Final = 0
 COMMITTED: Final = 1
@@ -38,6 +41,7 @@ XIDS_PER_PAGE: Final = BLOCK_SIZE * XIDS_PER_BYTE
 _XIDS_PER_GROUP: Final = 32
 _GROUPS: Final = XIDS_PER_PAGE // _XIDS_PER_GROUP
 _FEWEST_SLOTS: Final = 4
+_PAGE: Final = Struct("<I")
 
 
 class ClogShared(SlruShared):
@@ -47,32 +51,36 @@ class ClogShared(SlruShared):
         super().__init__(memory, _slots(config), _GROUPS)
 
     @staticmethod
-    def size_for(config: Config) -> int:
+    def size(config: Config) -> int:
         """Bytes of shared memory."""
-        return SlruShared.size(_slots(config), _GROUPS)
+        return SlruShared.bytes_for(_slots(config), _GROUPS)
+
+
+class ClogWal(Protocol):
+    """What the commit log needs of the WAL."""
+
+    def insert(self, rmid: int, info: int, main: bytes) -> int: ...
+
+    def flush(self, lsn: int) -> None: ...
 
 
 class Clog:
-    """The commit log as one process uses it.
-
-    `log_zero_page(page)` inserts the WAL record for a new page. `in_recovery` is true until replay
-    has ended: then a file that is missing reads as zeroes.
-    """
+    """The commit log as one process uses it. `in_recovery` is set in the startup process."""
 
     def __init__(
         self,
         host: Host,
         shared: ClogShared,
         locks: LWLocks,
+        wal: ClogWal,
         sync: SyncRequests,
         log: Log,
         *,
-        flush_wal: Callable[[int], None],
-        log_zero_page: Callable[[int], object],
+        in_recovery: bool = False,
     ) -> None:
         self._shared = shared
         self._locks = locks
-        self._log_zero_page = log_zero_page
+        self._wal = wal
         self._slru = Slru(
             host,
             shared,
@@ -83,19 +91,11 @@ class Clog:
             tag=clog_tag,
             control_lock=CLOG,
             first_slot_lock=CLOG_BUFFER,
-            flush_wal=flush_wal,
+            flush_wal=wal.flush,
+            in_recovery=in_recovery,
         )
         self.checkpoint = self._slru.checkpoint
         """Write the dirty pages and have them synced; how many."""
-
-    @property
-    def in_recovery(self) -> bool:
-        """Whether replay goes on in this process."""
-        return self._slru.in_recovery
-
-    @in_recovery.setter
-    def in_recovery(self, value: bool) -> None:
-        self._slru.in_recovery = value
 
     # asking --------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Clog:
         page = xid // XIDS_PER_PAGE
         self._locks.acquire(CLOG, EXCLUSIVE)
         self._slru.make_zero(page)
-        self._log_zero_page(page)
+        self._wal.insert(Rmgr.CLOG, CLOG_ZEROPAGE, _PAGE.pack(page))
         self._locks.release(CLOG)
 
     def redo_zero_page(self, page: int) -> None:
