@@ -1,1 +1,1 @@
-"""The controller: drives a database, breaks it, lets it recover, keeps what was seen."""
+"""The controller: runs a workload against a target, breaks it, and judges what was seen."""

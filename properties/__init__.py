@@ -1,1 +1,1 @@
-"""What must still hold after a crash: checkers, and the suites that run them."""
+"""What must hold, whatever breaks: checkers over histories, independent of the engine."""

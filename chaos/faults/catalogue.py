@@ -1,0 +1,68 @@
+"""The faults by name.
+
+A *kill* is SIGKILL: a process dies where it stands, the page cache survives. A *stop* is SIGSTOP and, a while
+later, SIGCONT.
+
+    backend, checkpointer, bgwriter, walwriter, logger      kill that process
+    startup                kill the startup process during recovery, up to three times over
+    postmaster             kill the postmaster alone: its children must leave by themselves
+    postmaster+children    kill the postmaster, then its children
+    all                    stop all processes, then kill all: nobody sees anybody die
+    stop:ROLE              stop a process (the startup process during recovery), and continue it
+
+Labels: every one of these is recoverable. Nothing that was acknowledged may be lost.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KILLS: Final = (
+    "backend",
+    "checkpointer",
+    "bgwriter",
+    "walwriter",
+    "logger",
+    "startup",
+    "postmaster",
+    "postmaster+children",
+    "all",
+)
+STOPS: Final = (
+    "stop:backend",
+    "stop:checkpointer",
+    "stop:bgwriter",
+    "stop:walwriter",
+    "stop:logger",
+    "stop:startup",
+    "stop:postmaster",
+)
+FAULTS: Final = KILLS + STOPS
+GROUPS: Final = {"kill": KILLS, "stop": STOPS, "any": FAULTS}
+
+ENDS_THE_POSTMASTER: Final = frozenset({"postmaster", "postmaster+children", "all"})
+"""After these it is the controller that starts the server again."""
+
+LEAVES_OTHERS_ALONE: Final = frozenset({"logger"})
+"""Killed, these are replaced without a crash restart."""
+
+
+class UnknownFault(ValueError):
+    """A name that is no fault."""
+
+
+def parse_faults(text: str) -> tuple[str, ...]:
+    """`backend,stop:logger` or group names; in the catalogue's order, each once."""
+    wanted: set[str] = set()
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        names = GROUPS.get(word, (word.removeprefix("kill:"),))
+        unknown = [name for name in names if name not in FAULTS]
+        if unknown:
+            raise UnknownFault(
+                f"there is no fault {word!r}; there are {', '.join(FAULTS)},"
+                f" and the groups {', '.join(GROUPS)}"
+            )
+        wanted.update(names)
+    if not wanted:
+        raise UnknownFault("no fault is named")
+    return tuple(name for name in FAULTS if name in wanted)

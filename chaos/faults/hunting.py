@@ -1,0 +1,116 @@
+"""Catches the startup process in the middle of recovery: crash the server, look for it every half
+millisecond, strike a little after it was seen or after redo has begun; and again, if the plan says so.
+
+A killed startup process makes the postmaster give up, so the controller starts it again, and that start is
+the next hunt's. Recovery may be over before the blow: then that hunt has missed.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any, Final
+
+from chaos.driver import Driver
+from chaos.faults.striking import Strike, Striker
+from chaos.plan import Fault, Hunt
+from chaos.reaction import Reaction, Watch
+from chaos.targets.api import Target
+from chaos.targets.log import marks_in
+from chaos.targets.processes import Role, is_running, send
+
+TICK_S: Final = 0.0005
+SIGHT_BOUND_S: Final = 5.0
+END_BOUND_S: Final = 15.0
+
+
+class Hunter:
+    """Does the faults `startup` and `stop:startup`."""
+
+    def __init__(self, target: Target, driver: Driver, striker: Striker, watch: Watch) -> None:
+        self._target = target
+        self._driver = driver
+        self._striker = striker
+        self._watch = watch
+        self.reaction = Reaction("startup")
+
+    def hunt(self, fault: Fault) -> Strike:
+        """Crash, then hunt as often as the plan says."""
+        self.reaction = Reaction(fault.name)
+        strike = self._striker.kill(fault, fault.crash_by)
+        strike.name = fault.name
+        if not strike.struck:
+            return strike
+        for planned in fault.hunts:
+            found = self._hunt_once(fault, planned, strike)
+            strike.hunts.append(found)
+            if found["killed"]:
+                strike.kills["startup"] += 1
+        outcomes = [hunt for hunt in strike.hunts if hunt["struck"]]
+        strike.struck = bool(outcomes)
+        if not outcomes:
+            strike.missed = "; ".join(hunt["missed"] for hunt in strike.hunts)
+        return strike
+
+    def _hunt_once(self, fault: Fault, planned: Hunt, strike: Strike) -> dict[str, Any]:
+        found: dict[str, Any] = {"struck": False, "killed": False, "missed": "", "exit": None}
+        self._ensure_postmaster(strike)
+        pid = self._await_sight(planned, strike)
+        if pid is None:
+            found["missed"] = "recovery was over before the startup process was seen"
+            return found
+        self._driver.pump(planned.delay_us / 1e6, lambda: not is_running(pid))
+        if not is_running(pid):
+            found["missed"] = "recovery was over before the blow"
+        elif fault.name == "stop:startup":
+            self._striker.hold(pid, fault.hold_ms / 1000, strike)
+            found["struck"] = True
+        else:
+            self._kill(pid, found)
+        return found
+
+    def _kill(self, pid: int, found: dict[str, Any]) -> None:
+        """Kill it, and wait for the postmaster to give up, or for the proof that it was too late."""
+        marks_before = len(self._watch.lines)
+        send(pid, signal.SIGKILL)
+        deadline = time.monotonic() + END_BOUND_S
+        while time.monotonic() < deadline:
+            self._driver.pump(TICK_S)
+            status = self._target.exit_status()
+            self._watch.read_log()
+            if status is not None:
+                found |= {"struck": True, "killed": True, "exit": status}
+                return
+            lines = self._watch.lines[marks_before:]
+            if any(f"(PID {pid}) was terminated by signal 9" in line for line in lines):
+                found |= {"struck": True, "killed": True}
+            elif "ready" in marks_in(lines):
+                found["missed"] = "recovery was over before the blow"
+                return
+        found |= {"struck": True, "killed": True}
+
+    def _ensure_postmaster(self, strike: Strike) -> None:
+        """The postmaster runs, started again if it has ended: then a recovery is to come."""
+        if self._target.exit_status() is not None:
+            self._watch.restart(strike, self.reaction)
+
+    def _await_sight(self, planned: Hunt, strike: Strike) -> int | None:
+        """The startup process, once it is seen, or once it has begun to replay."""
+        deadline = time.monotonic() + SIGHT_BOUND_S
+        began_at = len(self._watch.lines)
+        seen = None
+        while time.monotonic() < deadline:
+            self._ensure_postmaster(strike)
+            for pid, role in self._target.processes().items():
+                if role is Role.STARTUP:
+                    seen = pid
+                    if planned.moment == "seen":
+                        return pid
+            self._watch.read_log()
+            marks = marks_in(self._watch.lines[began_at:])
+            if seen is not None and "redo_started" in marks and is_running(seen):
+                return seen
+            if "ready" in marks:
+                return None
+            self._driver.pump(TICK_S)
+        return None

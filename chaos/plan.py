@@ -1,0 +1,259 @@
+"""A plan: everything that a seed decides, as data, before anything runs.
+
+One seed has independent streams (chaos/seeds.py) for settings, clients, faults and workload, so a plan with one
+setting pinned by `--set` still has the same faults. A seed also draws which faults and settings are in
+play at all (swarm testing: Groce et al., ISSTA 2012), since some bugs show only when something is absent.
+
+Where a fault strikes is a count or a time from the beginning of its cycle:
+
+    started n          when the n-th operation has begun
+    commits n          when the n-th COMMIT has been sent; a backend fault then takes the one that got it
+    acknowledged n     when the n-th transaction has been acknowledged
+    time_ms n          after n milliseconds
+
+and, beyond that, `delay_us` later. Which processes run meanwhile is the machine's business: this schedule is
+*free*. The same seed gives the same plan, not the same run.
+
+PLAN-1  The same seed and options give the same plan, on every machine.
+PLAN-2  Drawing more or fewer of one thing changes nothing else in the plan.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from chaos.faults.catalogue import KILLS, STOPS
+from chaos.seeds import child_seed, stream
+from chaos.workloads.catalogue import WORKLOADS, draw_mix
+
+FREE: Final = "free"
+DEFAULT_CYCLES: Final = 10
+STREAMS: Final = ("settings", "clients", "faults", "workload")
+LIVENESS_OPERATIONS: Final = 60
+BOUND_S: Final = 30.0
+"""Within this the server must be back, and every operation must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place of a fault, counted from the beginning of its cycle."""
+
+    counter: str
+    count: int
+    delay_us: int = 0
+
+    def __str__(self) -> str:
+        units = {"time_ms": "ms", "started": "operations", "commits": "commits sent"}
+        shown = f"after {self.count} {units.get(self.counter, self.counter)}"
+        return shown + (f" + {self.delay_us / 1000:.1f} ms" if self.delay_us else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """One attempt on a startup process: `delay_us` after it is seen, or after redo has begun."""
+
+    moment: str
+    delay_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens, and where.
+
+    `victim` chooses among several processes of the role. `freeze`: the machine stands still while the
+    victim dies, and the data directory is copied as it is then. `hold_ms`: how long a stop lasts.
+    `hunts` and `crash_by` are for the startup process: how to find it, and what makes it run.
+    `interlock`: a child of a killed postmaster is kept alive, and a new start must be refused.
+    """
+
+    name: str
+    where: Where
+    victim: int = 0
+    freeze: bool = False
+    hold_ms: int = 0
+    hunts: tuple[Hunt, ...] = ()
+    crash_by: str = ""
+    interlock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Load, perhaps a stop, a fault, recovery, a little more load, an audit."""
+
+    number: int
+    fault: Fault
+    stop: Fault | None
+    settle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a seed decides."""
+
+    seed: int
+    target: str
+    schedule: str
+    workload: str
+    clients: int
+    settings: dict[str, str]
+    wal_segment_mb: int
+    mix: dict[str, dict[str, Any]]
+    cycles: tuple[Cycle, ...]
+    seeds: dict[str, int]
+    liveness_operations: int = LIVENESS_OPERATIONS
+    bound_s: float = BOUND_S
+
+    def to_object(self) -> dict[str, Any]:
+        """As JSON values."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user fixed; None leaves it to the seed."""
+
+    target: str = "engine"
+    cycles: int = DEFAULT_CYCLES
+    clients: int | None = None
+    workload: str | None = None
+    faults: Sequence[str] | None = None
+    settings: Mapping[str, str] | None = None
+
+
+def make_plan(seed: int, wishes: Wishes) -> Plan:
+    """PLAN-1, PLAN-2."""
+    clients = wishes.clients or stream(seed, "clients").choice([2, 4, 6, 8, 8])
+    chance = stream(seed, "workload", "kind")
+    workload = chance.choice(sorted(WORKLOADS))
+    settings, wal_segment_mb = draw_settings(stream(seed, "settings"), wishes.target, clients)
+    pinned = dict(wishes.settings or {})
+    return Plan(
+        seed=seed,
+        target=wishes.target,
+        schedule=FREE,
+        workload=wishes.workload or workload,
+        clients=clients,
+        settings=settings | pinned,
+        wal_segment_mb=wal_segment_mb,
+        mix=draw_mix(stream(seed, "workload", "mix")),
+        cycles=draw_cycles(seed, wishes.cycles, wishes.faults),
+        seeds={name: child_seed(seed, name) for name in STREAMS},
+    )
+
+
+# settings ----------------------------------------------------------------------------------------
+
+
+def draw_settings(
+    chance: random.Random, target: str, clients: int
+) -> tuple[dict[str, str], int]:
+    """Settings that make crashes interesting, each in play or not; and the size of WAL segments.
+
+    Every value is drawn whether it is used or not, so one choice does not move the next.
+    """
+    segment = chance.choice([1, 1, 16])
+    pages = chance.choice([pages for pages in (16, 32, 64, 256, 2048) if pages >= 4 * clients])
+    timeout = chance.choice([30, 60] if target == "postgres" else [1, 2, 5, 30])
+    sizes = chance.choice([2, 3, 8])
+    drawn = {
+        "shared_buffers": f"{pages * 8}kB",
+        "wal_buffers": chance.choice(["64kB", "256kB", "1MB"]),
+        "checkpoint_timeout": f"{timeout}s",
+        "max_wal_size": f"{sizes * segment}MB",
+        "checkpoint_completion_target": chance.choice(["0", "0.5", "0.9"]),
+        "bgwriter_delay": chance.choice(["10ms", "50ms"]),
+        "wal_writer_delay": chance.choice(["1ms", "10ms", "50ms"]),
+        "full_page_writes": chance.choice(["on", "off"]),
+        "fsync": "off",
+        "log_checkpoints": "off",
+    }
+    share = {"full_page_writes": 0.3, "fsync": 0.2}
+    used = {name: text for name, text in drawn.items() if chance.random() < share.get(name, 0.6)}
+    if "max_wal_size" in used:
+        used["min_wal_size"] = f"{2 * segment}MB"
+    used["deadlock_timeout"] = chance.choice(["20ms", "100ms", "300ms"])
+    return used, segment
+
+
+# faults ------------------------------------------------------------------------------------------
+
+
+def draw_cycles(seed: int, count: int, only: Sequence[str] | None) -> tuple[Cycle, ...]:
+    """The cycles: their kinds dealt from a shuffled deck, so that each kind in play comes up."""
+    kinds = tuple(only) if only else draw_swarm(stream(seed, "faults", "swarm"))
+    main = [kind for kind in kinds if kind in KILLS] or list(kinds)
+    stops = [kind for kind in kinds if kind in STOPS and kind != "stop:startup"]
+    if "stop:startup" in kinds and "stop:startup" not in main:
+        main.append("stop:startup")
+    deck: list[str] = []
+    dealer = stream(seed, "faults", "deck")
+    while len(deck) < count:
+        hand = list(main)
+        dealer.shuffle(hand)
+        deck += hand
+    return tuple(
+        draw_cycle(stream(seed, "faults", number), number, kind, stops)
+        for number, kind in enumerate(deck[:count], 1)
+    )
+
+
+def draw_swarm(chance: random.Random) -> tuple[str, ...]:
+    """Which faults are in play for this seed: most kills, some stops."""
+    kills = [kind for kind in KILLS if chance.random() < 0.75]
+    stops = [kind for kind in STOPS if chance.random() < 0.4]
+    return tuple(kills or KILLS) + tuple(stops)
+
+
+def draw_cycle(chance: random.Random, number: int, kind: str, stops: Sequence[str]) -> Cycle:
+    """One cycle with this kind of fault."""
+    where = draw_where(chance, kind)
+    fault = draw_fault(chance, kind, where)
+    stopped = chance.random() < 0.35
+    stop_where = Where("started", max(1, chance.randint(1, 60)), chance.randint(0, 2000))
+    stop_kind = chance.choice(list(stops)) if stops else ""
+    stop = draw_fault(chance, stop_kind, stop_where) if stop_kind and stopped else None
+    return Cycle(number, fault, stop, settle=chance.choice([0, 5, 25]))
+
+
+def draw_where(chance: random.Random, kind: str) -> Where:
+    """Most places are counted; COMMITs are what a killed backend is most interesting in."""
+    commits = 0.5 if kind == "backend" else 0.25
+    drawn = chance.random()
+    count = int(10 ** chance.uniform(1.2, 2.4))
+    delay = int(chance.random() ** 2 * 3000)
+    if drawn < commits:
+        return Where("commits", max(1, count // 2), delay // 2)
+    if drawn < commits + 0.3:
+        return Where("started", count, delay)
+    if drawn < commits + 0.4:
+        return Where("acknowledged", max(1, count // 2), delay)
+    return Where("time_ms", count * 3, delay)
+
+
+def draw_fault(chance: random.Random, kind: str, where: Where) -> Fault:
+    """The fault with everything else about it; all is drawn, used or not (PLAN-2)."""
+    hunts = tuple(
+        Hunt(chance.choice(["seen", "seen", "redo"]), int(chance.random() ** 2 * 60_000))
+        for _ in range(chance.choice([1, 2, 3]))
+    )
+    crash_by = chance.choice(["backend", "all"])
+    victim = chance.randrange(1 << 16)
+    freeze = chance.random() < 0.7
+    hold_ms = chance.choice([5, 30, 120, 400])
+    interlock = chance.random() < 0.4
+    startup = kind in ("startup", "stop:startup")
+    return Fault(
+        name=kind,
+        where=where,
+        victim=victim,
+        freeze=freeze and not kind.startswith("stop:"),
+        hold_ms=hold_ms if kind.startswith("stop:") else 0,
+        hunts=(hunts if kind == "startup" else hunts[:1]) if startup else (),
+        crash_by=crash_by if startup else "",
+        interlock=interlock and kind == "postmaster",
+    )

@@ -1,0 +1,75 @@
+"""Asks a server again and again whether it answers, without blocking and outside the history."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+from typing import Final
+
+from chaos.connection import Connection, ConnectionLost, State
+from chaos.workloads.api import Answer, Statement
+
+AGAIN_AFTER_S: Final = 0.005
+QUESTION: Final = Statement("SELECT 1")
+
+
+class Probe:
+    """One connection, made anew whenever it is lost. `answered_at` is 0.0 until a query was answered."""
+
+    def __init__(self, conninfo: Callable[[], str]) -> None:
+        self._conninfo = conninfo
+        self._connection: Connection | None = None
+        self._retry_at = 0.0
+        self.answered_at = 0.0
+        self.refusals: list[str] = []
+
+    @property
+    def backend_pid(self) -> int:
+        """Who answered; 0 when nobody did."""
+        connection = self._connection
+        return connection.backend_pid if connection is not None and self.answered_at else 0
+
+    def step(self) -> None:
+        """Do what can be done now."""
+        try:
+            self._step()
+        except ConnectionLost as lost:
+            self._drop()
+            self._retry_at = time.monotonic() + AGAIN_AFTER_S
+            if lost.message not in self.refusals:
+                self.refusals.append(lost.message)
+
+    def _step(self) -> None:
+        connection = self._connection
+        if connection is None:
+            if time.monotonic() < self._retry_at:
+                return
+            connection = self._connection = Connection(self._conninfo())
+        if connection.state is State.IDLE and self.answered_at == 0.0:
+            connection.send(QUESTION)
+        if not _is_ready(connection):
+            return
+        if connection.state is State.CONNECTING:
+            connection.advance_connecting()
+        elif isinstance(connection.receive(), Answer) and self.answered_at == 0.0:
+            self.answered_at = time.monotonic()
+
+    def _drop(self) -> None:
+        self.answered_at = 0.0
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _is_ready(connection: Connection) -> bool:
+    poll = select.poll()
+    writes = select.POLLOUT if connection.wants_write else 0
+    poll.register(connection.fileno, writes or select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,397 @@
+"""One run: create, set up, break and recover as the plan says, let it live, stop it, look what is left.
+
+    safety     for each cycle: load -> (stop) -> strike -> recovery -> a little load -> quiet -> audit -> verdict
+    liveness   load without faults; the server must answer everything within the bound
+    end        fast shutdown; nothing may be left behind
+
+The checkers hear the history after each audit, so a violation ends the run where it is found, with the
+data directory as it is then.
+
+RUN-1  A run that struck nothing, or in which nothing was acknowledged, has measured nothing.
+RUN-2  Whatever happens, nothing of the run is left: no process, no file but the bundle.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chaos.driver import Client, ClientState, Driver
+from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
+from chaos.faults.hunting import Hunter
+from chaos.faults.striking import Strike, Striker
+from chaos.history import CONTROL, History
+from chaos.oracle import HarnessBroken, Judge, Suite, Violation
+from chaos.plan import Cycle, Plan, Where
+from chaos.reaction import Reaction, Watch
+from chaos.report.observer import Observer
+from chaos.seeds import stream
+from chaos.targets.api import Target, TargetUnusable
+from chaos.targets.log import Replay
+from chaos.verdict import Verdict
+from chaos.workloads.api import Operation
+from chaos.workloads.catalogue import WORKLOADS
+
+START_BOUND_S: Final = 60.0
+STOP_BOUND_S: Final = 30.0
+LOST_SHOWN: Final = 5
+
+
+@dataclass(slots=True)
+class CycleReport:
+    """What one cycle did, for the line about it and for the table."""
+
+    number: int
+    fault: str
+    where: str
+    strike: Strike
+    reaction: Reaction | None
+    stop: Strike | None
+    ended: Counter[str]
+    seconds: float
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended, and what it measured."""
+
+    plan: Plan
+    verdict: Verdict = Verdict.HARNESS_BROKEN
+    reason: str = ""
+    version: str = ""
+    cycles: list[CycleReport] = field(default_factory=list)
+    kills: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+    operations: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
+    recoveries_s: list[float] = field(default_factory=list)
+    replays: list[Replay] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    bundle: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def replayed_records(self) -> int:
+        """Over all recoveries; those whose figure is not known count nothing."""
+        return sum(replay.records or 0 for replay in self.replays)
+
+    def to_object(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "seed": self.plan.seed,
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "target": self.plan.target,
+            "version": self.version,
+            "workload": self.plan.workload,
+            "clients": self.plan.clients,
+            "cycles": len(self.cycles),
+            "kills": dict(self.kills),
+            "stops": dict(self.stops),
+            "missed": self.missed,
+            "operations": {kind: self.operations[kind] for kind in ("ok", "fail", "info")},
+            "acknowledged": self.acknowledged,
+            "recovery_s": self.recoveries_s,
+            "replayed_records": self.replayed_records,
+            "replayed_bytes": sum(replay.bytes or 0 for replay in self.replays),
+            "violations": [violation.to_object() for violation in self.violations],
+            "bundle": self.bundle,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Ended(Exception):
+    """The run cannot go on: the reason is among the violations."""
+
+
+class Run:
+    """One run of one plan against one target. The caller destroys the target."""
+
+    def __init__(self, plan: Plan, target: Target, suite: Suite, observer: Observer) -> None:
+        self.plan = plan
+        self.target = target
+        self.history = History()
+        self.outcome = Outcome(plan)
+        self._judge = Judge(suite)
+        self._observer = observer
+        self._workload = WORKLOADS[plan.workload](plan.mix)
+        chance = stream(plan.seed, "workload", "operations")
+        self.driver = Driver(
+            self.history, self._workload, plan.clients, target.conninfo, chance
+        )
+        self.driver.accepting = False
+        self._control = self.driver.add_client(CONTROL)
+        self._striker = Striker(target, self.driver)
+        self._watch = Watch(target, self.driver, plan.bound_s)
+        self._hunter = Hunter(target, self.driver, self._striker, self._watch)
+
+    def execute(self) -> Outcome:
+        """Run it; HarnessBroken and TargetUnusable are the caller's to report."""
+        began = time.monotonic()
+        outcome = self.outcome
+        try:
+            self._create()
+            for cycle in self.plan.cycles:
+                self._cycle(cycle)
+            self._live()
+            self._end()
+        except Ended:
+            pass
+        finally:
+            self.driver.close()
+            outcome.operations = self.driver.tally.ended
+            outcome.acknowledged = self.driver.tally.acknowledged
+            outcome.violations = self._judge.violations
+            outcome.seconds = time.monotonic() - began
+        self._conclude()
+        return outcome
+
+    # beginning -----------------------------------------------------------------------------------
+
+    def _create(self) -> None:
+        self._observer.phase("creating the target")
+        self.target.create()
+        self.outcome.version = self.target.version()
+        self.target.launch()
+        began = time.monotonic()
+        while not self.driver.pump(0.005, lambda: self._control.state is ClientState.FREE):
+            self._watch.read_log()
+            if self.target.exit_status() is not None or time.monotonic() - began > START_BOUND_S:
+                said = "; ".join(line for line in self._watch.lines if "FATAL" in line or "PANIC" in
+                                 line or "ERROR" in line or "error" in line)  # fmt: skip
+                said = said or "; ".join(self._watch.lines[-LOST_SHOWN:])
+                raise TargetUnusable(f"the {self.plan.target} does not start: {said or 'no reason'}")
+        self.target.remember_shared_memory()
+        facts = self._workload.facts() | {"workload": self.plan.workload}
+        facts |= {"settings": self.plan.settings, "bound_s": self.plan.bound_s}
+        self.history.note("begin", facts)
+        for operation in self._workload.setup():
+            event = self.driver.do(self._control, operation, START_BOUND_S)
+            if event is None or event.type != "ok":
+                why = "no answer" if event is None else event.error
+                raise HarnessBroken(f"the workload's tables could not be created: {why}")
+        self.driver.accepting = True
+        self._watch.forget()
+
+    # a cycle -------------------------------------------------------------------------------------
+
+    def _cycle(self, cycle: Cycle) -> None:
+        began = time.monotonic()
+        ended_before = Counter(self.driver.tally.ended)
+        self._observer.phase(f"cycle {cycle.number}: load")
+        reached = self._counter()
+        stop = None
+        if cycle.stop is not None:
+            self._go_to(cycle.stop.where, reached)
+            self._note_calm()
+            stop = self._striker.stop(cycle.stop)
+            self._book(stop, cycle)
+            self._react(stop, cycle)
+        self._go_to(cycle.fault.where, reached)
+        self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
+        self._note_calm()
+        strike, reaction = self._strike(cycle)
+        self._observer.phase(f"cycle {cycle.number}: settling")
+        self._load(cycle.settle)
+        self._audit()
+        report = CycleReport(
+            cycle.number,
+            cycle.fault.name,
+            str(cycle.fault.where),
+            strike,
+            reaction,
+            stop,
+            self.driver.tally.ended - ended_before,
+            time.monotonic() - began,
+        )
+        self.outcome.cycles.append(report)
+        self._observer.cycle(report, self.plan)
+        self._hear()
+        upkeep = self._workload.upkeep()
+        if upkeep is not None:
+            self._do_alone(upkeep)
+
+    def _strike(self, cycle: Cycle) -> tuple[Strike, Reaction | None]:
+        fault = cycle.fault
+        crashes = fault.name not in LEAVES_OTHERS_ALONE
+        crashes = crashes and (not fault.name.startswith("stop:") or bool(fault.crash_by))
+        self.driver.gate_open = not crashes
+        begun = None
+        if fault.crash_by:
+            strike = self._hunter.hunt(fault)
+            begun = self._hunter.reaction
+        elif fault.name.startswith("stop:"):
+            strike = self._striker.stop(fault)
+        else:
+            strike = self._striker.kill(fault, fault.name)
+        self._book(strike, cycle)
+        reaction = self._react(strike, cycle, begun) if strike.kills or strike.struck else None
+        self.driver.gate_open = True
+        if reaction is not None and reaction.recovery_s is not None and strike.kills:
+            self.outcome.recoveries_s.append(reaction.recovery_s)
+            if reaction.replay is not None:
+                self.outcome.replays.append(reaction.replay)
+        return strike, reaction
+
+    def _note_calm(self) -> None:
+        """Nothing may go wrong by itself."""
+        problems = self._watch.calm()
+        if problems:
+            self.history.note("calm", {"problems": problems})
+            self._hear()
+
+    def _book(self, strike: Strike, cycle: Cycle) -> None:
+        self.outcome.kills += strike.kills
+        if strike.name.startswith("stop:") and strike.struck:
+            self.outcome.stops[strike.name.removeprefix("stop:")] += 1
+        if not strike.struck:
+            self.outcome.missed.append(f"cycle {cycle.number}: {strike.name}: {strike.missed}")
+
+    def _react(self, strike: Strike, cycle: Cycle, begun: Reaction | None = None) -> Reaction:
+        self._observer.phase(f"cycle {cycle.number}: recovery")
+        reaction = self._watch.until_back(strike, begun)
+        value = {"cycle": cycle.number, "strike": strike.to_object()}
+        self.history.note("reaction", value | {"reaction": reaction.to_object()})
+        if not reaction.recovered:
+            self._hear()
+            raise Ended
+        return reaction
+
+    def _counter(self) -> dict[str, float]:
+        tally = self.driver.tally
+        return {
+            "started": tally.started,
+            "commits": tally.commits,
+            "acknowledged": tally.acknowledged,
+            "time": time.monotonic(),
+        }
+
+    def _go_to(self, where: Where, since: dict[str, float]) -> None:
+        """Let the clients work until the place is reached; a server that hangs is no reason to wait."""
+        began = time.monotonic()
+        if where.counter == "time_ms":
+            self.driver.pump(since["time"] + where.count / 1000 - began)
+        else:
+            tally, goal = self.driver.tally, since[where.counter] + where.count
+            arrived = self.driver.pump(
+                self.plan.bound_s, lambda: getattr(tally, where.counter) >= goal
+            )
+            if not arrived:
+                self._check_progress(time.monotonic() - began)
+        if where.delay_us:
+            self.driver.pump(where.delay_us / 1e6)
+
+    def _load(self, operations: int) -> None:
+        """Let so many more operations begin."""
+        began, tally = time.monotonic(), self.driver.tally
+        goal = tally.started + operations
+        if not self.driver.pump(self.plan.bound_s, lambda: tally.started >= goal):
+            self._check_progress(time.monotonic() - began)
+
+    def _check_progress(self, seconds: float) -> None:
+        """The place was not reached within the bound: note it, for the checker of liveness."""
+        oldest = self.driver.oldest_operation_s()
+        stalled = {"seconds": round(seconds, 3), "oldest_operation_s": round(oldest, 3)}
+        self.history.note("stalled", stalled | {"bound_s": self.plan.bound_s})
+        self._hear()
+        if self._judge.violations:
+            raise Ended
+
+    # audits --------------------------------------------------------------------------------------
+
+    def _audit(self) -> None:
+        """Quiet, then one snapshot of everything."""
+        if not self.driver.drain(self.plan.bound_s):
+            self._check_progress(self.plan.bound_s)
+            raise Ended
+        event = self._do_alone(self._workload.audit())
+        if event != "ok":
+            self._hear()
+            if self._judge.violations:
+                raise Ended
+            raise HarnessBroken(f"an audit without any fault ended in {event}")
+
+    def _do_alone(self, operation: Operation) -> str:
+        """One operation of the controller's own while no client is at work: how it ended."""
+        driver, control = self.driver, self._control
+        driver.accepting = False
+        try:
+            if not driver.pump(self.plan.bound_s, lambda: control.state is ClientState.FREE):
+                self._check_progress(self.plan.bound_s)
+                return "no connection"
+            event = driver.do(control, operation, self.plan.bound_s)
+            if event is None:
+                self._check_progress(self.plan.bound_s)
+                driver.abandon(control)
+                return "no answer"
+            return event.type
+        finally:
+            driver.accepting = True
+
+    def _hear(self) -> None:
+        """Let the checkers judge what is new; the first violation ends the run."""
+        for violation in self._judge.hear(self.history.events):
+            self._observer.violation(violation)
+        if self._judge.violations:
+            raise Ended
+
+    # the end -------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        """The liveness phase: no faults, everything must go through."""
+        self._observer.phase("liveness")
+        tally, began = self.driver.tally, time.monotonic()
+        before = tally.acknowledged
+        self._load(self.plan.liveness_operations)
+        self._audit()
+        self._note_calm()
+        self.history.note(
+            "liveness",
+            {
+                "operations": self.plan.liveness_operations,
+                "acknowledged": tally.acknowledged - before,
+                "seconds": round(time.monotonic() - began, 3),
+                "bound_s": self.plan.bound_s,
+            },
+        )
+        self._hear()
+
+    def _end(self) -> None:
+        self._observer.phase("shutdown")
+        self.driver.accepting = self.driver.gate_open = False
+        began = time.monotonic()
+        status = self.target.stop(STOP_BOUND_S)
+        self.driver.pump(0.01)
+        self.history.note(
+            "shutdown",
+            {
+                "exit_status": status,
+                "seconds": round(time.monotonic() - began, 3),
+                "bound_s": STOP_BOUND_S,
+                "leftovers": self.target.leftovers(),
+            },
+        )
+        self.driver.close()
+        for violation in [*self._judge.hear(self.history.events), *self._judge.close()]:
+            self._observer.violation(violation)
+
+    def _conclude(self) -> None:
+        """RUN-1."""
+        outcome = self.outcome
+        if outcome.violations:
+            outcome.verdict = Verdict.VIOLATED
+            outcome.reason = outcome.violations[0].message
+        elif not outcome.kills and not outcome.stops:
+            outcome.verdict = Verdict.NOT_MEASURED
+            outcome.reason = "no fault struck"
+        elif not outcome.acknowledged:
+            outcome.verdict = Verdict.NOT_MEASURED
+            outcome.reason = "no transaction was acknowledged"
+        else:
+            outcome.verdict = Verdict.HELD
+
+

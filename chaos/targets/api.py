@@ -1,0 +1,74 @@
+"""What the controller asks of something it can run and break.
+
+A target lives in one directory of its own, made by `create` and removed by `destroy`. A user's own target is
+any callable `(launcher, settings, wal_segment_mb) -> Target`, named by a `module:attribute` string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from chaos.targets.launcher import Launcher
+from chaos.targets.log import Replay, ServerLog
+from chaos.targets.processes import Role
+
+
+class TargetUnusable(Exception):
+    """The target cannot be run here, and what to do about it (a program to install, a wrong setting)."""
+
+
+class Target(Protocol):
+    """A server with PostgreSQL's process architecture."""
+
+    name: str
+    data_directory: Path
+    log: ServerLog
+
+    def version(self) -> str: ...
+
+    def create(self) -> None:
+        """Make the directory, the data in it, and the configuration. TargetUnusable if impossible."""
+
+    def launch(self) -> int:
+        """Start the postmaster and return its pid at once."""
+
+    def exit_status(self) -> int | None:
+        """How the postmaster ended (minus a signal's number); None while it runs."""
+
+    def postmaster(self) -> int:
+        """The pid of the postmaster launched last."""
+
+    def processes(self) -> dict[int, Role]:
+        """The postmaster's children that have not ended, in order of birth."""
+
+    def remember_shared_memory(self) -> None:
+        """Note which named shared memory the running server has, for `leftovers`."""
+
+    def conninfo(self) -> str:
+        """For libpq."""
+
+    def stop(self, seconds: float) -> int | None:
+        """A fast shutdown: the exit status, None when it does not end in time."""
+
+    def replayed(self, lines: list[str]) -> Replay | None:
+        """What the redo that these log lines tell of did."""
+
+    def crash_image(self) -> None:
+        """Keep a copy of the data directory as it is now, in place of an earlier one."""
+
+    def crash_image_directory(self) -> Path | None:
+        """Where that copy is."""
+
+    def leftovers(self) -> list[str]:
+        """What a stopped server has left behind, in words, sorted."""
+
+    def survivors(self) -> list[int]:
+        """Processes of the target that still run, wherever they now belong."""
+
+    def destroy(self) -> None:
+        """Kill what runs and remove the directory."""
+
+
+TargetFactory = Callable[[Launcher, Mapping[str, str], int], Target]

@@ -1,0 +1,210 @@
+"""What the engine and PostgreSQL have in common: everything but how they are made and started.
+
+    RUN/data      the data directory          RUN/sockets   the Unix socket
+    RUN/logs      the logger's files          RUN/stderr    what is written before the logger runs
+    RUN/crash     the data directory as the last crash left it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Final
+
+from chaos.targets.launcher import Launcher, Program
+from chaos.targets.log import Replay, ServerLog, replay_in
+from chaos.targets.processes import ProcessTable, Role, is_running, send, title_of
+from chaos.targets.templates import copy_tree, template
+
+SHARED_MEMORY: Final = Path("/dev/shm")
+PID_FILE: Final = "postmaster.pid"
+
+
+class Server(ABC):
+    """A server in a directory of its own, started through a launcher."""
+
+    name: ClassVar[str]
+
+    def __init__(
+        self, launcher: Launcher, settings: Mapping[str, str], wal_segment_mb: int
+    ) -> None:
+        self.launcher = launcher
+        self.settings = dict(settings)
+        self.wal_segment_mb = wal_segment_mb
+        self.directory = Path()
+        self.data_directory = Path()
+        self.log = ServerLog([], Path())
+        self.user: tuple[int, int] | None = None
+        self._table: ProcessTable | None = None
+        self._shared_memory: set[str] = set()
+        self._has_image = False
+
+    # what differs --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def version(self) -> str: ...
+
+    @abstractmethod
+    def check_usable(self) -> None:
+        """TargetUnusable when it cannot run here; finds programs, a user, ..."""
+
+    @abstractmethod
+    def initialize(self, data_directory: Path) -> None:
+        """Make a new data directory."""
+
+    @abstractmethod
+    def program(self) -> Program:
+        """What starts the postmaster."""
+
+    def base_settings(self) -> dict[str, str]:
+        """The settings that a run needs, over which the run's own go."""
+        return {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.directory / "sockets"),
+            "logging_collector": "on",
+            "log_directory": str(self.directory / "logs"),
+            "log_filename": "server.log",
+            "log_rotation_size": "0",
+            "max_connections": "40",
+            "restart_after_crash": "on",
+        }
+
+    def count_records(self, _span: tuple[int, int]) -> int | None:
+        """How many records lie between two LSNs; None when nobody can tell."""
+        return None
+
+    # life ----------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Copy the template and write the configuration."""
+        self.check_usable()
+        self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.launcher.guard([str(self.directory)])
+        self.data_directory = self.directory / "data"
+        self.log = ServerLog([self.directory / "stderr"], self.directory / "logs")
+        made = template(self.name, self.version(), f"{self.wal_segment_mb}", self.initialize)
+        copy_tree(made, self.data_directory)
+        for part in ("sockets", "logs"):
+            (self.directory / part).mkdir(mode=0o700)
+        lines = [f"{name} = '{value}'" for name, value in self.all_settings().items()]
+        with (self.data_directory / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\n# of this run\n" + "\n".join(lines) + "\n")
+        self._give_to_user()
+
+    def all_settings(self) -> dict[str, str]:
+        """What goes into the configuration file."""
+        return self.base_settings() | self.settings
+
+    def _give_to_user(self) -> None:
+        if self.user is None:
+            return
+        for directory, _, files in os.walk(self.directory):
+            os.chown(directory, *self.user)
+            for file in files:
+                os.chown(os.path.join(directory, file), *self.user)
+
+    def launch(self) -> int:
+        """Start the postmaster."""
+        pid = self.launcher.start(self.program())
+        self._table = ProcessTable(pid)
+        return pid
+
+    def postmaster(self) -> int:
+        """The postmaster's pid; 0 before the first launch."""
+        return self._table.postmaster if self._table is not None else 0
+
+    def exit_status(self) -> int | None:
+        """As the launcher saw it."""
+        return self.launcher.exit_status(self.postmaster())
+
+    def processes(self) -> dict[int, Role]:
+        """The children."""
+        return self._table.scan() if self._table is not None else {}
+
+    def conninfo(self) -> str:
+        """Through the Unix socket, without asking for encryption first."""
+        return (
+            f"host={self.directory / 'sockets'} port={self.settings.get('port', '5432')}"
+            " user=postgres dbname=postgres sslmode=disable gssencmode=disable"
+            " application_name=chaos"
+        )
+
+    def stop(self, seconds: float) -> int | None:
+        """SIGINT, as pg_ctl -m fast."""
+        send(self.postmaster(), signal.SIGINT)
+        return self.launcher.wait(self.postmaster(), seconds)
+
+    def survivors(self) -> list[int]:
+        """Whatever below the launcher still runs."""
+        return [pid for pid in self.launcher.processes() if is_running(pid)]
+
+    def destroy(self) -> None:
+        """Kill everything below the launcher, then remove the directory."""
+        deadline = time.monotonic() + 10
+        while (left := self.survivors()) and time.monotonic() < deadline:
+            for pid in left:
+                send(pid, signal.SIGKILL)
+            time.sleep(0.002)
+        if self.directory != Path():
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # what is seen --------------------------------------------------------------------------------
+
+    def replayed(self, lines: list[str]) -> Replay | None:
+        """The target's own figure, or one counted from the WAL."""
+        figure, span = replay_in(lines)
+        if figure is not None and figure.records is None and span is not None:
+            return Replay(self.count_records(span), figure.bytes, figure.seconds)
+        return figure
+
+    def crash_image(self) -> None:
+        """Copy the data directory."""
+        image = self.directory / "crash"
+        shutil.rmtree(image, ignore_errors=True)
+        copy_tree(self.data_directory, image)
+        self._has_image = True
+
+    def crash_image_directory(self) -> Path | None:
+        """The copy, once there is one."""
+        return self.directory / "crash" if self._has_image else None
+
+    def remember_shared_memory(self) -> None:
+        """Named segments that the postmaster maps: POSIX ones, and System V ones by their number."""
+        with contextlib.suppress(OSError):
+            maps = Path(f"/proc/{self.postmaster()}/maps").read_text(encoding="utf-8")
+            for line in maps.splitlines():
+                fields = line.split(maxsplit=5)
+                if len(fields) == 6 and fields[5].startswith((f"{SHARED_MEMORY}/", "/SYSV")):
+                    self._shared_memory.add(_segment_name(fields))
+
+    def leftovers(self) -> list[str]:
+        """Processes, sockets, lock files, shared memory."""
+        found = [f"process {pid} ({title_of(pid) or 'ended, not reaped'})" for pid in
+                 self.launcher.processes()]  # fmt: skip
+        found += [f"file {path.name}" for path in sorted((self.directory / "sockets").iterdir())]
+        if (self.data_directory / PID_FILE).exists():
+            found.append(f"file {PID_FILE}")
+        existing = _segments()
+        found += [f"shared memory {name}" for name in sorted(self._shared_memory & existing)]
+        return found
+
+
+def _segment_name(fields: list[str]) -> str:
+    path = fields[5].removesuffix(" (deleted)")
+    return f"System V {fields[4]}" if path.startswith("/SYSV") else path
+
+
+def _segments() -> set[str]:
+    """The named shared memory there is on this machine."""
+    found = {str(path) for path in SHARED_MEMORY.glob("*")} if SHARED_MEMORY.is_dir() else set()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/sysvipc/shm").read_text(encoding="utf-8").splitlines()[1:]
+        found |= {f"System V {line.split()[1]}" for line in lines}
+    return found

@@ -1,0 +1,181 @@
+"""Transactions that append unique values to lists and read them, as Elle's list-append.
+
+A list is a text, `,17,18`, so an append is one UPDATE and a read tells the whole order in which the
+appends to that list were committed. What an append returns is recorded as a read that follows it.
+
+A list that has grown long is replaced by an empty one between two faults, while no client is at work.
+
+Operations: `txn` [["append", key, value] | ["r", key, [values] | null], ...], `rotate` {retired, created},
+`audit` {ledger, lists: [[key, [values]], ...]}.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chaos.workloads.api import (
+    BEGIN,
+    CREATE_LEDGER,
+    READ_COMMITTED,
+    REPEATABLE_READ,
+    Body,
+    Operation,
+    Statement,
+    WrongAnswer,
+    commit,
+    create_tables,
+    enter_in_ledger,
+    integer,
+    number,
+    one_row,
+    roll_back,
+)
+from chaos.workloads.bank import read_ledger
+
+APPEND: Final = "UPDATE lists SET items = items || $1 WHERE id = $2 RETURNING items"
+READ: Final = "SELECT items FROM lists WHERE id = $1"
+READ_ALL: Final = Statement("SELECT id, items FROM lists ORDER BY id")
+
+
+@dataclass(frozen=True, slots=True)
+class AppendMix:
+    """Sizes, and shares of all transactions. A list of `longest` values still fits on a page."""
+
+    lists: int = 24
+    longest: int = 250
+    longest_transaction: int = 4
+    read: float = 0.45
+    rollback: float = 0.1
+    repeatable_read: float = 0.4
+    unordered: float = 0.05
+    hot: float = 0.3
+
+
+class Append:
+    """The workload; `transactions` hands out the ids of the ledger."""
+
+    name = "append"
+
+    def __init__(self, mix: AppendMix, transactions: Iterator[int] | None = None) -> None:
+        self.mix = mix
+        self._transactions = transactions or itertools.count(1)
+        self._values = itertools.count(1)
+        self._keys = list(range(1, mix.lists + 1))
+        self._next_key = mix.lists + 1
+        self._lengths = dict.fromkeys(self._keys, 0)
+
+    def facts(self) -> dict[str, Any]:
+        """The lists at the beginning; all are empty."""
+        return {"lists": self.mix.lists}
+
+    def setup(self) -> Sequence[Operation]:
+        """The tables, with every list empty."""
+        return [create_tables([CREATE_LEDGER, *self.own_tables()])]
+
+    def own_tables(self) -> list[Statement]:
+        """What there is besides the ledger."""
+        rows = ", ".join(f"({key}, '')" for key in self._keys)
+        return [
+            Statement("CREATE TABLE lists (id integer NOT NULL, items text NOT NULL)", commits=True),
+            Statement(f"INSERT INTO lists (id, items) VALUES {rows}", commits=True),
+        ]
+
+    def next(self, chance: random.Random) -> Operation:
+        """A transaction of a few appends and reads."""
+        mix = self.mix
+        operations = [self._draw(chance) for _ in range(chance.randint(1, mix.longest_transaction))]
+        if chance.random() >= mix.unordered:
+            operations.sort(key=lambda operation: int(operation[1]))
+        isolation = REPEATABLE_READ if chance.random() < mix.repeatable_read else READ_COMMITTED
+        keep = chance.random() >= mix.rollback
+        appends = any(kind == "append" for kind, _, _ in operations)
+        transaction = next(self._transactions) if appends else None
+        body = _Transaction(transaction, isolation, keep or not appends)
+        return Operation("txn", operations, body.body, transaction, isolation, writes=appends)
+
+    def _draw(self, chance: random.Random) -> list[Any]:
+        keys = self._keys[: len(self._keys) // 8] if chance.random() < self.mix.hot else self._keys
+        key = chance.choice(keys)
+        if chance.random() < self.mix.read or self._lengths[key] >= self.mix.longest:
+            return ["r", key, None]
+        self._lengths[key] += 1
+        return ["append", key, next(self._values)]
+
+    def audit(self) -> Operation:
+        """Ledger and lists in one snapshot."""
+
+        def body(value: Any) -> Body:
+            yield BEGIN[REPEATABLE_READ]
+            yield from read_ledger(value)
+            yield from self.read_own(value)
+            yield from commit()
+
+        return Operation("audit", {}, body, None, REPEATABLE_READ)
+
+    def read_own(self, value: Any) -> Body:
+        """The part of an audit that is about lists."""
+        answer = yield READ_ALL
+        value["lists"] = [[integer(key), parse_items(items)] for key, items in answer.rows]
+
+    def upkeep(self) -> Operation | None:
+        """Replace the lists that are full."""
+        full = [key for key in self._keys if self._lengths[key] >= self.mix.longest]
+        if not full:
+            return None
+        fresh = list(range(self._next_key, self._next_key + len(full)))
+        self._next_key += len(full)
+        self._keys = [key for key in self._keys if key not in full] + fresh
+        self._lengths |= dict.fromkeys(fresh, 0)
+
+        def body(_value: Any) -> Body:
+            yield BEGIN[READ_COMMITTED]
+            for key in full:
+                yield Statement("DELETE FROM lists WHERE id = $1", (number(key),))
+            for key in fresh:
+                yield Statement("INSERT INTO lists (id, items) VALUES ($1, '')", (number(key),))
+            yield from commit()
+
+        return Operation("rotate", {"retired": full, "created": fresh}, body)
+
+
+class _Transaction:
+    """The body of one transaction."""
+
+    def __init__(self, transaction: int | None, isolation: str, keep: bool) -> None:
+        self._transaction = transaction
+        self._isolation = isolation
+        self._keep = keep
+
+    def body(self, value: Any) -> Body:
+        planned = [tuple(operation) for operation in value]
+        value.clear()
+        value.extend(list(operation) for operation in planned)
+        yield BEGIN[self._isolation]
+        place = 0
+        for kind, key, item in planned:
+            if kind == "append":
+                text = b",%d" % item
+                row = one_row((yield Statement(APPEND, (text, number(key)))), f"append to {key}")
+                place += 1
+                value.insert(place, ["r", key, parse_items(row[0])])
+            else:
+                row = one_row((yield Statement(READ, (number(key),))), f"read of {key}")
+                value[place][2] = parse_items(row[0])
+            place += 1
+        if self._transaction is not None:
+            yield from enter_in_ledger(self._transaction, "append")
+        yield from commit() if self._keep else roll_back()
+
+
+def parse_items(text: str | None) -> list[int]:
+    """`,17,18` as [17, 18]."""
+    if text is None or (text and not text.startswith(",")):
+        raise WrongAnswer(f"{text!r} is no list")
+    try:
+        return [int(item) for item in text.split(",")[1:]]
+    except ValueError:
+        raise WrongAnswer(f"{text!r} is no list") from None

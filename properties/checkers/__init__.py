@@ -1,0 +1,1 @@
+"""One checker per property; each is a fold over a history and is shown failing by a test."""

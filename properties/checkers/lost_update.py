@@ -1,0 +1,65 @@
+"""No two committed transactions made the same next version of anything.
+
+An update of an account returns the version it made; an append returns the list it made, whose length is
+its version. If two committed transactions made the same version of the same thing, one of them did not
+see the other: its update is lost. Transactions in doubt are judged once an audit has found them in the
+ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from chaos.history import Event
+from chaos.oracle import Violation
+
+
+class LostUpdate:
+    """See the head of this file."""
+
+    name = "lost_update"
+
+    def __init__(self) -> None:
+        self._makers: dict[tuple[str, int, int], int] = {}
+        self._doubtful: dict[int, Event] = {}
+
+    def observe(self, event: Event) -> Iterable[Violation]:
+        """Judge transactions as they are known to be committed."""
+        transaction = event.transaction
+        if transaction is not None:
+            if event.type == "ok":
+                yield from self._judge(event, transaction)
+            elif event.type == "info":
+                self._doubtful[transaction] = event
+        elif event.f == "audit" and event.type == "ok":
+            ledger = set(event.value["ledger"])
+            for doubtful in sorted(ledger & self._doubtful.keys()):
+                yield from self._judge(self._doubtful.pop(doubtful), doubtful)
+
+    def _judge(self, event: Event, transaction: int) -> Iterable[Violation]:
+        for version in versions_made(event.f, event.value):
+            other = self._makers.setdefault(version, transaction)
+            if other != transaction:
+                what, key, number = version
+                message = (
+                    f"transactions {other} and {transaction} both made version {number} of"
+                    f" {what} {key}"
+                )
+                facts = {"event": event.index, "transactions": [other, transaction]}
+                yield Violation(self.name, message, facts)
+
+    def finish(self) -> Iterable[Violation]:
+        """All was said as it came."""
+        return ()
+
+
+def versions_made(f: str, value: Any) -> Iterator[tuple[str, int, int]]:
+    """What a transaction made: kind, key, version."""
+    if f == "transfer":
+        for account, version in value["versions"]:
+            yield "account", account, version
+    elif f == "txn":
+        for (kind, key, _), (_, _, after) in zip(value, value[1:], strict=False):
+            if kind == "append" and after:
+                yield "list", key, len(after)

@@ -1,0 +1,168 @@
+"""The postmaster did what the contract says for the role that was killed.
+
+| killed                                    | contract                                                       |
+|-------------------------------------------|----------------------------------------------------------------|
+| backend, checkpointer, bgwriter, walwriter | the postmaster survives, ends all others but the logger, makes |
+|                                           | shared memory anew, replays; clients lose their connections    |
+| logger                                    | it alone is replaced; nobody notices                           |
+| startup                                   | the postmaster gives up and exits with status 1                |
+| postmaster                                | its children leave by themselves; while one lives, no other    |
+|                                           | postmaster starts; then one starts and replays                 |
+| postmaster+children, all                  | another postmaster starts and replays                          |
+| nothing (stopped and continued)           | nothing happens                                                |
+
+Source: PostgreSQL 15, postmaster.c (`reaper`, `HandleChildCrash`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from chaos.history import Event
+from chaos.oracle import Violation
+from properties.checkers.words import some
+
+Facts = dict[str, Any]
+
+AUXILIARY: Final = ("checkpointer", "bgwriter", "walwriter")
+CRASH_ENDINGS: Final = re.compile(
+    r"^57P02$|server closed the connection|closed an idle connection|reset by peer|Broken pipe"
+)
+ORPHAN_ENDINGS: Final = re.compile(
+    CRASH_ENDINGS.pattern + r"|^57P01$|due to unexpected postmaster exit"
+)
+REFUSALS: Final = re.compile(
+    r"starting up|in recovery mode|not yet accepting connections|shutting down|Connection refused"
+    r"|No such file or directory|server closed the connection|reset by peer|Broken pipe"
+)
+
+
+def replayed(seen: Facts) -> Iterator[str]:
+    """Every crash is followed by a recovery."""
+    if not {"redo_started", "redo_not_required"} & set(seen["marks"]):
+        yield "the log tells of no recovery"
+
+
+def crash_restart(_strike: Facts, seen: Facts) -> Iterator[str]:
+    """All others end, shared memory is made anew, WAL is replayed."""
+    if seen["postmaster_exits"]:
+        yield f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+        return
+    if stayed := [role for role in AUXILIARY if role not in seen["replaced"]]:
+        yield f"there was no crash restart: {some(stayed)} went on"
+    if seen["backends_kept"]:
+        yield f"there was no crash restart: {seen['backends_kept']} backends went on"
+    if "logger" not in seen["kept"]:
+        yield "the logger did not survive"
+    if "crash_restart" not in seen["marks"] or "reinitialized" not in seen["marks"]:
+        yield "the log tells of no crash restart"
+    yield from replayed(seen)
+    yield from ended_well(seen, CRASH_ENDINGS)
+
+
+def alone(_strike: Facts, seen: Facts) -> Iterator[str]:
+    """Only the killed process is replaced."""
+    yield from undisturbed(seen, but=("logger",))
+    if "logger" not in seen["replaced"]:
+        yield "the logger was not started again"
+
+
+def nothing(_strike: Facts, seen: Facts) -> Iterator[str]:
+    """Nothing happens."""
+    yield from undisturbed(seen, but=())
+
+
+def undisturbed(seen: Facts, but: tuple[str, ...]) -> Iterator[str]:
+    """Nobody is replaced, and no client is disconnected."""
+    if seen["postmaster_exits"]:
+        yield f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+    if gone := [role for role in seen["replaced"] + seen["missing"] if role not in but]:
+        yield f"{some(gone)} did not survive"
+    if "crash_restart" in seen["marks"]:
+        yield "there was a crash restart"
+    if seen["lost"]:
+        yield f"clients lost their connections: {some(seen['lost'])}"
+
+
+def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
+    """A killed startup process ends its postmaster; so, before that, may the fault that crashed it."""
+    killed = [hunt for hunt in strike["hunts"] if hunt["killed"]]
+    for hunt in killed:
+        if hunt["exit"] is None:
+            yield "the postmaster went on after its startup process was killed"
+        elif hunt["exit"] != 1:
+            yield f"the postmaster did not give up with exit status 1 but with {hunt['exit']}"
+    if killed and "gave_up" not in seen["marks"]:
+        yield "the log does not say that the postmaster gave up"
+    yield from orphans_left(seen)
+    yield from replayed(seen)
+    yield from ended_well(seen, ORPHAN_ENDINGS)
+
+
+def started_anew(strike: Facts, seen: Facts) -> Iterator[str]:
+    """The postmaster is dead, its children leave, another one starts."""
+    if not seen["launches"]:
+        yield "the postmaster did not die"
+        return
+    if seen["launches"] > 1:
+        exits = seen["postmaster_exits"][1:]
+        yield f"the server did not start at once; a postmaster exited with status {some(exits)}"
+    if seen["refused_while_orphans"] is False:
+        yield "another postmaster started while a process of the old one was alive"
+    yield from orphans_left(seen)
+    yield from replayed(seen)
+    yield from ended_well(seen, ORPHAN_ENDINGS)
+
+
+def orphans_left(seen: Facts) -> Iterator[str]:
+    """Children of a dead postmaster notice, and leave."""
+    if seen["orphans_left"]:
+        yield f"the postmaster was dead, but these stayed: {some(seen['orphans_left'])}"
+
+
+def ended_well(seen: Facts, endings: re.Pattern[str]) -> Iterator[str]:
+    """Clients are disconnected and refused in no other way than a crash explains."""
+    if odd := [why for why in seen["lost"] if not endings.search(why)]:
+        yield f"connections ended in an unexpected way: {some(odd)}"
+    if odd := [why for why in seen["refusals"] if not REFUSALS.search(why)]:
+        yield f"connections were refused in an unexpected way: {some(odd)}"
+
+
+CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[str]]]] = {
+    "backend": crash_restart,
+    "checkpointer": crash_restart,
+    "bgwriter": crash_restart,
+    "walwriter": crash_restart,
+    "logger": alone,
+    "startup": gave_up,
+    "stop:startup": gave_up,
+    "postmaster": started_anew,
+    "postmaster+children": started_anew,
+    "all": started_anew,
+}
+
+
+class ReactionChecker:
+    """Judges the notes `reaction` and `calm`."""
+
+    name = "reaction"
+
+    def observe(self, event: Event) -> Iterator[Violation]:
+        """Apply the contract to what was seen; a server that never came back is liveness's."""
+        if event.f == "reaction" and event.value["reaction"]["recovered"]:
+            strike, seen = event.value["strike"], event.value["reaction"]
+            name = strike["name"]
+            for problem in CONTRACTS.get(name, nothing)(strike, seen):
+                message = f"after the fault {name}: {problem}"
+                facts = {"event": event.index, "cycle": event.value["cycle"]}
+                yield Violation(self.name, message, facts)
+        elif event.f == "calm":
+            for problem in event.value["problems"]:
+                message = f"while no fault was under way: {problem}"
+                yield Violation(self.name, message, {"event": event.index})
+
+    def finish(self) -> Iterator[Violation]:
+        """All was said as it came."""
+        return iter(())
