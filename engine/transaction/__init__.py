@@ -1,0 +1,1 @@
+"""Transactions: xids, snapshots, commit and abort, the commit log."""
