@@ -27,7 +27,9 @@ from engine.storage.sync_requests import SyncRequests
 from engine.transaction.clog import Clog, ClogShared
 from engine.transaction.proc_array import ProcArray
 from engine.transaction.xids import XidGenerator, XidShared
+from engine.types import RelFork
 from engine.wal.insert import RegisteredBlock
+from engine.wal.record import STANDARD
 from engine.wal.shared import WalShared
 from engine.wal.wal import Wal
 
@@ -165,7 +167,10 @@ class Instance:
     def _log_hint(self, buffer: int) -> int:
         locator, fork, block = self.buffers.tag(buffer)
         page = memoryview(bytes(self.buffers.page(buffer)))
-        return self.wal.insert_image_for_hint(RegisteredBlock(buffer, page, locator, fork, block))
+        # The maps keep their content where other pages have their hole.
+        flags = STANDARD if fork == RelFork.MAIN else 0
+        block_to_log = RegisteredBlock(buffer, page, locator, fork, block, flags)
+        return self.wal.insert_image_for_hint(block_to_log)
 
     def reload_if_asked(self) -> None:
         """Read postgresql.conf again after SIGHUP; one with an error changes nothing."""
