@@ -52,7 +52,9 @@ class CatalogRows:
         self.database = database
         self._heap = heap
         self._file_numbers = {**shared_map, **database_map}
-        self.relations = {table: self._relation(table) for table in CATALOGS}
+        # Before it is known which database a client wants, only the shared catalogs are there.
+        reachable = [table for table in CATALOGS if table.shared or database]
+        self.relations = {table: self._relation(table) for table in reachable}
 
     def _relation(self, table: CatalogTable) -> Relation:
         database = 0 if table.shared else self.database

@@ -142,11 +142,11 @@ class MemoryServices:
         self.catalog = self.new_catalog()
         self.heap.load(self.catalog)
 
-    def new_catalog(self) -> Catalog:
+    def new_catalog(self, database: int = 5) -> Catalog:
         """Another session's catalog, over the same heap."""
         return Catalog(
             self.host,
-            database=5,
+            database=database,
             heap=self.heap,
             transactions=self.transactions,
             smgr=self.smgr,

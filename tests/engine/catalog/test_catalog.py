@@ -199,3 +199,9 @@ def test_databases_and_roles_are_found(services: MemoryServices) -> None:
     assert [relation.name for relation in services.catalog.all_relations()] == [
         table.name for table in sorted(CATALOGS, key=lambda table: table.oid)
     ]
+
+
+def test_without_a_database_the_shared_catalogs_are_there(services: MemoryServices) -> None:
+    catalog = services.new_catalog(database=0)
+    assert catalog.role_by_name("postgres") is not None
+    assert catalog.database_by_name("postgres") is not None
