@@ -1,0 +1,1 @@
+"""One session: from the first byte of a connection to its last."""
