@@ -1,7 +1,7 @@
 """One libpq connection that never blocks: whoever owns it owns the waiting.
 
-    CONNECTING --(established)--> IDLE --(send)--> PREPARING --(prepared)--> EXECUTING --(answer)--> IDLE
-         |                                          |                         |
+    CONNECTING --(established)--> IDLE --(send)--> PREPARING --(prepared)--> EXECUTING
+         --(answer)--> IDLE |                                          |                         |
          +------------------------------------------+-------------------------+--(lost)--> CLOSED
 
 A statement is prepared at its first use. The end of a connection is always an exception,

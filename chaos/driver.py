@@ -1,16 +1,18 @@
-"""Runs a workload's operations on several connections from one thread, and records each in the history.
+"""Runs a workload's operations on several connections from one thread, and records each in the
+history.
 
     LOST --(gate open)--> CONNECTING --> FREE --(operation)--> BUSY --(ended)--> FREE
       ^                        |           |                     |
       +------------------------+-----------+---------------------+   (connection lost)
 
-The controller calls `pump` and gets control back when time is up or a counted operation was reached, which
-is where it strikes. Counted are operations started, COMMITs sent, and transactions acknowledged.
+The controller calls `pump` and gets control back when time is up or a counted operation was
+reached, which is where it strikes. Counted are operations started, COMMITs sent, and transactions
+acknowledged.
 
 DRIVE-1  A client has at most one operation under way, and every operation begun is completed in the
          history (HIST-1): by its answer, by the loss of its connection, or by `abandon`.
-DRIVE-2  `info` exactly when the connection was lost while a statement marked `commits` was under way
-         (WORK-1).
+DRIVE-2  `info` exactly when the connection was lost while a statement marked `commits` was under
+         way (WORK-1).
 """
 
 from __future__ import annotations
@@ -192,7 +194,7 @@ class Driver:
     # connecting ----------------------------------------------------------------------------------
 
     def _tend(self, now: float, deadline: float) -> float:
-        """Connect who is lost and busy who is free; seconds until something of that is due again."""
+        """Connect who is lost and busy who is free; seconds until that is due again."""
         wake = deadline
         for client in self.clients:
             if client.state is ClientState.LOST and self.gate_open:

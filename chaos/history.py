@@ -6,14 +6,15 @@ Each operation is two events of one process: `invoke`, then exactly one of
     fail    it did not happen
     info    nobody knows: the answer was lost
 
-An operation here is a whole transaction. A process whose operation ended in `info` is never heard of
-again: its client goes on under a new process number. Faults and what the controller saw of them are `info`
-events of the process `nemesis`; what the controller itself asks the database is done by `control`.
+An operation here is a whole transaction. A process whose operation ended in `info` is never heard
+of again: its client goes on under a new process number. Faults and what the controller saw of them
+are `info` events of the process `nemesis`; what the controller itself asks the database is done by
+`control`.
 
 HIST-1  No operation is dropped: each invocation has one completion before the history ends.
 HIST-2  An event is never changed after it was recorded; indices count from 0 without a gap.
-HIST-3  `fail` is claimed only where the transaction cannot have committed: the server said so, or the
-        connection was lost before its COMMIT was sent.
+HIST-3  `fail` is claimed only where the transaction cannot have committed: the server said so, or
+        the connection was lost before its COMMIT was sent.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ CONTROL: Final = "control"
 class Event:
     """One line of a history.
 
-    `transaction` is the id that the transaction writes into the ledger, None when it writes nothing.
-    `time_us` counts from the beginning of the run.
+    `transaction` is the id that the transaction writes into the ledger, None when it writes
+    nothing. `time_us` counts from the beginning of the run.
     """
 
     index: int
@@ -163,7 +164,9 @@ def to_edn(value: Any) -> str:
 
 
 def event_to_edn(event: Event) -> str:
-    """One event as a line of a Jepsen history: micro-operations as `[:append 3 17]`, `[:r 3 [17]]`."""
+    """One event as a line of a Jepsen history: micro-operations as `[:append 3 17]`, `[:r 3
+    [17]]`.
+    """
     value = event.value
     if event.f == "txn":
         operations = (f"[:{kind} {key} {to_edn(item)}]" for kind, key, item in value)

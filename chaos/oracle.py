@@ -1,9 +1,9 @@
 """What the controller asks of a suite of checkers, and nothing of how they do it.
 
 A suite is named by a `module:attribute` string and is a callable without arguments that makes fresh
-checkers for one run. A checker is a fold over the history: it sees each event once, in order, and says
-at once what it finds. It is independent of the target and of the engine: what it knows, it knows from
-the history.
+checkers for one run. A checker is a fold over the history: it sees each event once, in order, and
+says at once what it finds. It is independent of the target and of the engine: what it knows, it
+knows from the history.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def load(name: str) -> Any:
 class Judge:
     """Feeds a history to the checkers of a suite, each event once.
 
-    An exception in a checker is the harness's fault and never swallowed: it becomes `HarnessBroken`.
+    An exception in a checker is the harness's fault and never swallowed: it becomes
+    `HarnessBroken`.
     """
 
     def __init__(self, suite: Suite) -> None:
@@ -89,7 +90,7 @@ class Judge:
             try:
                 for event in fresh:
                     self._add(observe(event))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the oracle is broken
+            except Exception as error:
                 raise HarnessBroken(f"checker {checker.name} failed: {error!r}") from error
         return self.violations[before:]
 
@@ -99,7 +100,7 @@ class Judge:
         for checker in self.checkers:
             try:
                 self._add(checker.finish())
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:
                 raise HarnessBroken(f"checker {checker.name} failed: {error!r}") from error
         return self.violations[before:]
 

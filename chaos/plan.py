@@ -1,18 +1,19 @@
 """A plan: everything that a seed decides, as data, before anything runs.
 
-One seed has independent streams (chaos/seeds.py) for settings, clients, faults and workload, so a plan with one
-setting pinned by `--set` still has the same faults. A seed also draws which faults and settings are in
-play at all (swarm testing: Groce et al., ISSTA 2012), since some bugs show only when something is absent.
+One seed has independent streams (chaos/seeds.py) for settings, clients, faults and workload, so a
+plan with one setting pinned by `--set` still has the same faults. A seed also draws which faults
+and settings are in play at all (swarm testing: Groce et al., ISSTA 2012), since some bugs show
+only when something is absent.
 
 Where a fault strikes is a count or a time from the beginning of its cycle:
 
     started n          when the n-th operation has begun
-    commits n          when the n-th COMMIT has been sent; a backend fault then takes the one that got it
-    acknowledged n     when the n-th transaction has been acknowledged
-    time_ms n          after n milliseconds
+    commits n          when the n-th COMMIT has been sent; a backend fault then takes the one that
+    got it acknowledged n     when the n-th transaction has been acknowledged time_ms n
+    after n milliseconds
 
-and, beyond that, `delay_us` later. Which processes run meanwhile is the machine's business: this schedule is
-*free*. The same seed gives the same plan, not the same run.
+and, beyond that, `delay_us` later. Which processes run meanwhile is the machine's business: this
+schedule is *free*. The same seed gives the same plan, not the same run.
 
 PLAN-1  The same seed and options give the same plan, on every machine.
 PLAN-2  Drawing more or fewer of one thing changes nothing else in the plan.
@@ -64,10 +65,11 @@ class Hunt:
 class Fault:
     """What happens, and where.
 
-    `victim` chooses among several processes of the role. `freeze`: the machine stands still while the
-    victim dies, and the data directory is copied as it is then. `hold_ms`: how long a stop lasts.
-    `hunts` and `crash_by` are for the startup process: how to find it, and what makes it run.
-    `interlock`: a child of a killed postmaster is kept alive, and a new start must be refused.
+    `victim` chooses among several processes of the role. `freeze`: the machine stands still while
+    the victim dies, and the data directory is copied as it is then. `hold_ms`: how long a stop
+    lasts. `hunts` and `crash_by` are for the startup process: how to find it, and what makes it
+    run. `interlock`: a child of a killed postmaster is kept alive, and a new start must be
+    refused.
     """
 
     name: str
@@ -149,9 +151,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
 # settings ----------------------------------------------------------------------------------------
 
 
-def draw_settings(
-    chance: random.Random, target: str, clients: int
-) -> tuple[dict[str, str], int]:
+def draw_settings(chance: random.Random, target: str, clients: int) -> tuple[dict[str, str], int]:
     """Settings that make crashes interesting, each in play or not; and the size of WAL segments.
 
     Every value is drawn whether it is used or not, so one choice does not move the next.

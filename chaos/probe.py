@@ -15,7 +15,9 @@ QUESTION: Final = Statement("SELECT 1")
 
 
 class Probe:
-    """One connection, made anew whenever it is lost. `answered_at` is 0.0 until a query was answered."""
+    """One connection, made anew whenever it is lost. `answered_at` is 0.0 until a query was
+    answered.
+    """
 
     def __init__(self, conninfo: Callable[[], str]) -> None:
         self._conninfo = conninfo

@@ -1,15 +1,16 @@
-"""Watches what a server does after a strike until it answers again, starts it where that is our task, and
-writes down what was seen. It judges nothing: a checker does.
+"""Watches what a server does after a strike until it answers again, starts it where that is our
+task, and writes down what was seen. It judges nothing: a checker does.
 
 The server is back when a query was answered by a process of the new incarnation:
 
-- after a crash restart, no process from before the strike runs (but the postmaster and the logger), the
-  four auxiliary processes are there anew, and the process that answered is among the children;
+- after a crash restart, no process from before the strike runs (but the postmaster and the
+  logger), the four auxiliary processes are there anew, and the process that answered is among the
+  children;
 - after the logger alone was killed, there is another logger;
 - after a stop, nothing more is asked.
 
-REACT-1  A postmaster is started only when none of the old one's children runs; where the plan wants to see
-         the interlock, one start is tried before that, and must be refused.
+REACT-1  A postmaster is started only when none of the old one's children runs; where the plan
+         wants to see the interlock, one start is tried before that, and must be refused.
 """
 
 from __future__ import annotations
@@ -176,8 +177,12 @@ class Watch:
             self._driver.pump(TICK_S)
 
     def _try_in_vain(self, strike: Strike, began: float) -> bool:
-        """Start while a child of the old postmaster lives: whether that was refused, as it must be."""
-        self.wait_for_orphans(began, but=strike.held)
+        """Start while a child of the old postmaster lives: whether that was refused, as it must
+        be.
+        """
+        loggers = [pid for pid, role in strike.before.items() if role is Role.LOGGER]
+        but = [*strike.held, *loggers]  # a logger stays while anybody could have something to log
+        self.wait_for_orphans(began, but)
         pid = self._target.launch()
         deadline = time.monotonic() + REFUSAL_BOUND_S
         probe = Probe(self._target.conninfo)
@@ -191,7 +196,7 @@ class Watch:
             probe.close()
         for process in [pid, *self._target.processes()]:
             send(process, signal.SIGKILL)
-        self.wait_for_orphans(time.monotonic(), but=strike.held)
+        self.wait_for_orphans(time.monotonic(), but)
         return False
 
     # what has become of it -----------------------------------------------------------------------
@@ -225,7 +230,9 @@ class Watch:
         lines = list(self.lines)
         reaction.marks = marks_in(lines)
         losses = self._driver.losses[strike.losses_before :]
-        reaction.lost = sorted({loss.sqlstate or loss.message for loss in losses if loss.established})
+        reaction.lost = sorted(
+            {loss.sqlstate or loss.message for loss in losses if loss.established}
+        )
         reaction.refusals += sorted(
             {loss.message for loss in losses if not loss.established} - set(reaction.refusals)
         )
@@ -241,7 +248,7 @@ class Watch:
         while True:
             self.read_log()
             marks = marks_in(self.lines)
-            if not expected or "ready" in marks and CONCLUSIVE & set(marks):
+            if not expected or ("ready" in marks and CONCLUSIVE & set(marks)):
                 return
             if time.monotonic() > deadline:
                 return

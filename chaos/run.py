@@ -1,11 +1,12 @@
-"""One run: create, set up, break and recover as the plan says, let it live, stop it, look what is left.
+"""One run: create, set up, break and recover as the plan says, let it live, stop it, look what is
+left.
 
-    safety     for each cycle: load -> (stop) -> strike -> recovery -> a little load -> quiet -> audit -> verdict
-    liveness   load without faults; the server must answer everything within the bound
-    end        fast shutdown; nothing may be left behind
+    safety     for each cycle: load -> (stop) -> strike -> recovery -> a little load -> quiet ->
+    audit -> verdict liveness   load without faults; the server must answer everything within the
+    bound end        fast shutdown; nothing may be left behind
 
-The checkers hear the history after each audit, so a violation ends the run where it is found, with the
-data directory as it is then.
+The checkers hear the history after each audit, so a violation ends the run where it is found, with
+the data directory as it is then.
 
 RUN-1  A run that struck nothing, or in which nothing was acknowledged, has measured nothing.
 RUN-2  Whatever happens, nothing of the run is left: no process, no file but the bundle.
@@ -15,11 +16,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chaos.driver import Client, ClientState, Driver
+from chaos.driver import ClientState, Driver
 from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
 from chaos.faults.hunting import Hunter
 from chaos.faults.striking import Strike, Striker
@@ -120,9 +120,7 @@ class Run:
         self._observer = observer
         self._workload = WORKLOADS[plan.workload](plan.mix)
         chance = stream(plan.seed, "workload", "operations")
-        self.driver = Driver(
-            self.history, self._workload, plan.clients, target.conninfo, chance
-        )
+        self.driver = Driver(self.history, self._workload, plan.clients, target.conninfo, chance)
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
         self._striker = Striker(target, self.driver)
@@ -164,7 +162,9 @@ class Run:
                 said = "; ".join(line for line in self._watch.lines if "FATAL" in line or "PANIC" in
                                  line or "ERROR" in line or "error" in line)  # fmt: skip
                 said = said or "; ".join(self._watch.lines[-LOST_SHOWN:])
-                raise TargetUnusable(f"the {self.plan.target} does not start: {said or 'no reason'}")
+                raise TargetUnusable(
+                    f"the {self.plan.target} does not start: {said or 'no reason'}"
+                )
         self.target.remember_shared_memory()
         facts = self._workload.facts() | {"workload": self.plan.workload}
         facts |= {"settings": self.plan.settings, "bound_s": self.plan.bound_s}
@@ -271,7 +271,9 @@ class Run:
         }
 
     def _go_to(self, where: Where, since: dict[str, float]) -> None:
-        """Let the clients work until the place is reached; a server that hangs is no reason to wait."""
+        """Let the clients work until the place is reached; a server that hangs is no reason to
+        wait.
+        """
         began = time.monotonic()
         if where.counter == "time_ms":
             self.driver.pump(since["time"] + where.count / 1000 - began)
@@ -393,5 +395,3 @@ class Run:
             outcome.reason = "no transaction was acknowledged"
         else:
             outcome.verdict = Verdict.HELD
-
-

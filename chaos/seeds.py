@@ -1,7 +1,7 @@
 """Child seeds: one independent stream of chance per purpose.
 
-A stream is named by a path ("faults", 3), so drawing more from one leaves all the others alone: a plan
-with one more setting has the same faults at the same places.
+A stream is named by a path ("faults", 3), so drawing more from one leaves all the others alone: a
+plan with one more setting has the same faults at the same places.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The faults by name.
 
-A *kill* is SIGKILL: a process dies where it stands, the page cache survives. A *stop* is SIGSTOP and, a while
-later, SIGCONT.
+A *kill* is SIGKILL: a process dies where it stands, the page cache survives. A *stop* is SIGSTOP
+and, a while later, SIGCONT.
 
     backend, checkpointer, bgwriter, walwriter, logger      kill that process
     startup                kill the startup process during recovery, up to three times over

@@ -1,8 +1,9 @@
 """Catches the startup process in the middle of recovery: crash the server, look for it every half
-millisecond, strike a little after it was seen or after redo has begun; and again, if the plan says so.
+millisecond, strike a little after it was seen or after redo has begun; and again, if the plan says
+so.
 
-A killed startup process makes the postmaster give up, so the controller starts it again, and that start is
-the next hunt's. Recovery may be over before the blow: then that hunt has missed.
+A killed startup process makes the postmaster give up, so the controller starts it again, and that
+start is the next hunt's. Recovery may be over before the blow: then that hunt has missed.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Hunter:
         return found
 
     def _kill(self, pid: int, found: dict[str, Any]) -> None:
-        """Kill it, and wait for the postmaster to give up, or for the proof that it was too late."""
+        """Kill it, and wait for the postmaster to give up, or for proof that it was too late."""
         marks_before = len(self._watch.lines)
         send(pid, signal.SIGKILL)
         deadline = time.monotonic() + END_BOUND_S

@@ -24,7 +24,7 @@ FREEZE_SECONDS: Final = 0.5
 
 @dataclass(slots=True)
 class Strike:
-    """What was done: `before` are the postmaster's children just before, `at` is when (monotonic)."""
+    """What was done: `before` are the postmaster's children then, `at` is when (monotonic)."""
 
     name: str
     struck: bool = False

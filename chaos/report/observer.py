@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chaos.oracle import Violation
 from chaos.plan import Plan
 
 if TYPE_CHECKING:
-    from chaos.run import CycleReport, Outcome
+    from chaos.run import CycleReport
 
 
 class Observer(Protocol):
@@ -22,7 +23,7 @@ class Observer(Protocol):
 
     def violation(self, violation: Violation) -> None: ...
 
-    def end(self, outcome: Outcome) -> None: ...
+    def end(self, result: Mapping[str, Any]) -> None: ...
 
 
 class Silent:
@@ -40,5 +41,5 @@ class Silent:
     def violation(self, violation: Violation) -> None:
         """Nothing."""
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, result: Mapping[str, Any]) -> None:
         """Nothing."""

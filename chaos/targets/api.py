@@ -1,7 +1,8 @@
 """What the controller asks of something it can run and break.
 
-A target lives in one directory of its own, made by `create` and removed by `destroy`. A user's own target is
-any callable `(launcher, settings, wal_segment_mb) -> Target`, named by a `module:attribute` string.
+A target lives in one directory of its own, made by `create` and removed by `destroy`. A user's own
+target is any callable `(launcher, settings, wal_segment_mb) -> Target`, named by a
+`module:attribute` string.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from chaos.targets.processes import Role
 
 
 class TargetUnusable(Exception):
-    """The target cannot be run here, and what to do about it (a program to install, a wrong setting)."""
+    """The target cannot be run here, and what to do about it (a program to install, a wrong
+    setting).
+    """
 
 
 class Target(Protocol):
@@ -29,7 +32,7 @@ class Target(Protocol):
     def version(self) -> str: ...
 
     def create(self) -> None:
-        """Make the directory, the data in it, and the configuration. TargetUnusable if impossible."""
+        """Make the directory, the data, the configuration. TargetUnusable if impossible."""
 
     def launch(self) -> int:
         """Start the postmaster and return its pid at once."""

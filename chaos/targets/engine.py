@@ -1,7 +1,7 @@
 """The engine in this project as the target: the only file of the controller that knows it.
 
-The launcher imports the engine once and forks it for each start, so starting costs what it costs the
-engine and not what it costs Python.
+The launcher imports the engine once and forks it for each start, so starting costs what it costs
+the engine and not what it costs Python.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class EngineTarget(Server):
 
     def version(self) -> str:
         """The version it reports, and a digest of its source, since a template belongs to both."""
-        from engine.config import SERVER_VERSION  # noqa: PLC0415 - other targets do without
+        from engine.config.definitions import SERVER_VERSION
 
         return f"engine {SERVER_VERSION} source {_source_digest()}"
 
@@ -59,7 +59,7 @@ class EngineTarget(Server):
 
 def initialize(path: str, wal_segment_mb: int) -> int:
     """Runs in the launcher's child."""
-    from engine.cli.initdb import initialize as create  # noqa: PLC0415 - not in the controller
+    from engine.cli.initdb import initialize as create
 
     create(path, wal_segment_mb=wal_segment_mb)
     return 0
@@ -67,7 +67,7 @@ def initialize(path: str, wal_segment_mb: int) -> int:
 
 @functools.cache
 def _source_digest() -> str:
-    import engine  # noqa: PLC0415 - other targets do without
+    import engine
 
     digest = hashlib.sha256()
     for directory in engine.__path__:

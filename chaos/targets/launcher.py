@@ -1,11 +1,12 @@
 """A small process that starts servers, tells how they ended, and leaves nothing behind.
 
-It is its own program, `python -m chaos.targets.launcher FD`, for three reasons. It can have imported a
-server written in Python once and fork it again after each crash, while carrying nothing of the
-controller (a libpq connection inherited by a server would be closed by it, on a descriptor that by then is
-somebody else's). As a child subreaper it inherits the processes that a killed postmaster leaves, so
-that it can tell which are still there. And when the controller goes away, however it goes, the
-launcher kills what it started, removes the directories it was told to guard, and goes too.
+It is its own program, `python -m chaos.targets.launcher FD`, for three reasons. It can have
+imported a server written in Python once and fork it again after each crash, while carrying nothing
+of the controller (a libpq connection inherited by a server would be closed by it, on a descriptor
+that by then is somebody else's). As a child subreaper it inherits the processes that a killed
+postmaster leaves, so that it can tell which are still there. And when the controller goes away,
+however it goes, the launcher kills what it started, removes the directories it was told to guard,
+and goes too.
 
 Protocol: JSON lines over a socket. A request has one reply, in order; between replies come lines
 `{"exited": pid, "status": n}` where n is the exit status, or minus the signal's number.
@@ -90,12 +91,12 @@ class _Server:
         pending = b""
         try:
             while True:
-                ready, _, _ = select.select([self._connection, woken], [], [])
+                ready, _, _ = select.select([self._connection.fileno(), woken], [], [])
                 if woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(woken, 4096)
                     self._reap()
-                if self._connection in ready:
+                if self._connection.fileno() in ready:
                     received = self._connection.recv(65536)
                     if not received:
                         return
@@ -149,7 +150,7 @@ class _Server:
 
 
 def _reaped() -> list[tuple[int, int]]:
-    found = []
+    found: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

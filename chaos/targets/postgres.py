@@ -1,6 +1,8 @@
-"""A real PostgreSQL as the target, from whatever version is installed; 15 is what the engine is like.
+"""A real PostgreSQL as the target, from whatever version is installed; 15 is what the engine is
+like.
 
-PostgreSQL refuses to run as root: under root, the server gets the user `postgres`, or else `nobody`.
+PostgreSQL refuses to run as root: under root, the server gets the user `postgres`, or else
+`nobody`.
 """
 
 from __future__ import annotations

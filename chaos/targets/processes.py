@@ -1,7 +1,7 @@
 """Which processes a server has, by role, told from their titles.
 
-Reading this is cheap enough for a loop of one millisecond: one small file lists the postmaster's children,
-and a child's title is read until it has one.
+Reading this is cheap enough for a loop of one millisecond: one small file lists the postmaster's
+children, and a child's title is read until it has one.
 """
 
 from __future__ import annotations

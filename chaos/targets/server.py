@@ -1,8 +1,8 @@
 """What the engine and PostgreSQL have in common: everything but how they are made and started.
 
-    RUN/data      the data directory          RUN/sockets   the Unix socket
-    RUN/logs      the logger's files          RUN/stderr    what is written before the logger runs
-    RUN/crash     the data directory as the last crash left it
+RUN/data      the data directory          RUN/sockets   the Unix socket
+RUN/logs      the logger's files          RUN/stderr    what is written before the logger runs
+RUN/crash     the data directory as the last crash left it
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Server(ABC):
         return self.directory / "crash" if self._has_image else None
 
     def remember_shared_memory(self) -> None:
-        """Named segments that the postmaster maps: POSIX ones, and System V ones by their number."""
+        """Named segments that the postmaster maps: POSIX ones, System V ones by number."""
         with contextlib.suppress(OSError):
             maps = Path(f"/proc/{self.postmaster()}/maps").read_text(encoding="utf-8")
             for line in maps.splitlines():

@@ -1,7 +1,7 @@
 """Initialized data directories, made once and copied for each run.
 
-They live in the user's cache directory, one per target, version and configuration, each made under a file
-lock, since several runs may want the same one at once.
+They live in the user's cache directory, one per target, version and configuration, each made under
+a file lock, since several runs may want the same one at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def cache_directory() -> Path:
 
 
 def template(target: str, version: str, configuration: str, build: Callable[[Path], None]) -> Path:
-    """The template's directory, built now if it is not there. Templates of other versions are removed."""
+    """The template's directory, built now if it is not there. Templates of other versions are
+    removed.
+    """
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     stem = f"{target}-{_digest(version)}"

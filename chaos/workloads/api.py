@@ -1,8 +1,8 @@
 """What a workload is: a source of operations, each a generator that speaks SQL.
 
-A body yields a `Statement` and is sent the `Answer`. It never waits and knows no connection, so whoever
-drives it owns the waiting. It fills in the `value` of its operation as it goes: what it saw is in the
-history even when the transaction's outcome is not known.
+A body yields a `Statement` and is sent the `Answer`. It never waits and knows no connection, so
+whoever drives it owns the waiting. It fills in the `value` of its operation as it goes: what it
+saw is in the history even when the transaction's outcome is not known.
 
     def body(value):
         yield BEGIN
@@ -10,10 +10,11 @@ history even when the transaction's outcome is not known.
         value["n"] = int(answer.rows[0][0])
         yield from commit()
 
-WORK-1  Only a statement marked `commits` can make the transaction's effects last: if the connection is
-        lost while any other is under way, the operation has failed; during that one, nobody knows.
-WORK-2  Each transaction that writes has an id of its own and inserts it into the table `ledger`, so that
-        what became of it can be looked up after a crash.
+WORK-1  Only a statement marked `commits` can make the transaction's effects last: if the
+        connection is lost while any other is under way, the operation has failed; during that one,
+        nobody knows.
+WORK-2  Each transaction that writes has an id of its own and inserts it into the table `ledger`,
+        so that what became of it can be looked up after a crash.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ READ_LEDGER: Final = Statement("SELECT id FROM ledger ORDER BY id")
 
 
 def commit() -> Body:
-    """COMMIT; a server that rolls back instead gives a wrong answer, since no statement had failed."""
+    """COMMIT; a server that rolls back instead gives a wrong answer, since no statement had
+    failed.
+    """
     answer = yield COMMIT
     if answer.tag != "COMMIT":
         raise WrongAnswer(f"COMMIT was answered with {answer.tag}")
@@ -145,7 +148,7 @@ def run_all(statements: Sequence[Statement]) -> Callable[[Any], Body]:
     """A body that runs statements one by one and keeps nothing of the answers."""
 
     def body(_value: Any) -> Body:
-        for statement in statements:
+        for statement in statements:  # noqa: UP028 - answers are sent in, which no list takes
             yield statement
 
     return body

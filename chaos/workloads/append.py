@@ -3,10 +3,11 @@
 A list is a text, `,17,18`, so an append is one UPDATE and a read tells the whole order in which the
 appends to that list were committed. What an append returns is recorded as a read that follows it.
 
-A list that has grown long is replaced by an empty one between two faults, while no client is at work.
+A list that has grown long is replaced by an empty one between two faults, while no client is at
+work.
 
-Operations: `txn` [["append", key, value] | ["r", key, [values] | null], ...], `rotate` {retired, created},
-`audit` {ledger, lists: [[key, [values]], ...]}.
+Operations: `txn` [["append", key, value] | ["r", key, [values] | null], ...], `rotate` {retired,
+created}, `audit` {ledger, lists: [[key, [values]], ...]}.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class Append:
         """What there is besides the ledger."""
         rows = ", ".join(f"({key}, '')" for key in self._keys)
         return [
-            Statement("CREATE TABLE lists (id integer NOT NULL, items text NOT NULL)", commits=True),
+            Statement(
+                "CREATE TABLE lists (id integer NOT NULL, items text NOT NULL)", commits=True
+            ),
             Statement(f"INSERT INTO lists (id, items) VALUES {rows}", commits=True),
         ]
 

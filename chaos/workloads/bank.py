@@ -1,18 +1,18 @@
 """Transfers between accounts: whatever happens, the total stays what it was.
 
-Each account has a balance and a version that each update raises by one. Transfers come in two kinds,
-for the two ways of losing an update:
+Each account has a balance and a version that each update raises by one. Transfers come in two
+kinds, for the two ways of losing an update:
 
-- under READ COMMITTED the new balance is computed by the server (`balance = balance - 5`), so an update
-  that waited for another must look at the row again;
+- under READ COMMITTED the new balance is computed by the server (`balance = balance - 5`), so an
+  update that waited for another must look at the row again;
 - under REPEATABLE READ it is computed by the client from what it read, so the server must refuse
   (40001) when the row has changed since.
 
-Some transfers are rolled back on purpose. Readers take the total in one statement, and in a REPEATABLE
-READ transaction twice. The audit reads ledger and accounts in one snapshot.
+Some transfers are rolled back on purpose. Readers take the total in one statement, and in a
+REPEATABLE READ transaction twice. The audit reads ledger and accounts in one snapshot.
 
-Operations: `transfer` {from, to, amount, versions: [[account, version it made], ...]}, `read` {totals},
-`checkpoint`, `vacuum`, `audit` {ledger, accounts: [[id, balance, version], ...]}.
+Operations: `transfer` {from, to, amount, versions: [[account, version it made], ...]}, `read`
+{totals}, `checkpoint`, `vacuum`, `audit` {ledger, accounts: [[id, balance, version], ...]}.
 """
 
 from __future__ import annotations

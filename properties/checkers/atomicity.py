@@ -1,8 +1,9 @@
 """Each transaction is wholly there or wholly not, also those whose outcome nobody knows.
 
-The ledger says which transactions are in. Then accounts and lists must be exactly what these transactions
-make of the initial state: every balance, every version, every value of every list, and nothing else.
-Once a transaction was seen to be in, or its outcome was in doubt and it was seen to be out, it stays so.
+The ledger says which transactions are in. Then accounts and lists must be exactly what these
+transactions make of the initial state: every balance, every version, every value of every list,
+and nothing else. Once a transaction was seen to be in, or its outcome was in doubt and it was seen
+to be out, it stays so.
 """
 
 from __future__ import annotations

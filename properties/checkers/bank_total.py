@@ -1,6 +1,7 @@
 """Every snapshot has all the accounts and all the money.
 
-A read belongs to a snapshot even if its transaction failed later, so all totals that were seen count.
+A read belongs to a snapshot even if its transaction failed later, so all totals that were seen
+count.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""What was acknowledged is there; what failed or was rolled back is not; what was never begun is not.
+"""What was acknowledged is there; what failed or was rolled back is not; what was never begun is
+not.
 
 Every transaction that writes puts its id into the ledger, and each audit reads the whole ledger.
 
-With `synchronous_commit = off` a server may lose, in a crash, what it acknowledged within three times
-`wal_writer_delay` before (and a little more, on a busy machine): such losses are forgiven, once.
+With `synchronous_commit = off` a server may lose, in a crash, what it acknowledged within three
+times `wal_writer_delay` before (and a little more, on a busy machine): such losses are forgiven,
+once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """No surprises: a client sees only errors that a correct server may give to this workload.
 
-These are serialization failures and deadlocks, the loss of the connection, and what the workload does on
-purpose. An internal error, a table that is not there, an answer that makes no sense: each is a
-violation, whatever became of the data. (Whether a connection may be lost just then is judged by
-`reaction`.)
+These are serialization failures and deadlocks, the loss of the connection, and what the workload
+does on purpose. An internal error, a table that is not there, an answer that makes no sense: each
+is a violation, whatever became of the data. (Whether a connection may be lost just then is judged
+by `reaction`.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server that was stopped leaves nothing: no process, no socket, no lock file, no shared memory."""
+"""A stopped server leaves nothing: no process, no socket, no lock file, no shared memory."""
 
 from __future__ import annotations
 

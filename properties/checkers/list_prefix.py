@@ -1,12 +1,12 @@
 """All reads of a list agree on one order, and see at least what was committed before they began.
 
-Values are unique and lists only grow, so a read shows the whole order in which appends were committed. Over
-all committed reads of one list, crashes or not:
+Values are unique and lists only grow, so a read shows the whole order in which appends were
+committed. Over all committed reads of one list, crashes or not:
 
 - of two reads, the shorter is a prefix of the longer;
 - no value is there twice, and each was appended by somebody;
-- no value of a failed transaction is ever seen (G1a), nor a transaction's append without its later one
-  to the same list (G1b);
+- no value of a failed transaction is ever seen (G1a), nor a transaction's append without its later
+  one to the same list (G1b);
 - a transaction sees what was committed, and acknowledged or read by anybody, before it began.
 """
 
@@ -75,9 +75,7 @@ class ListPrefix:
             message = f"values of transaction {event.transaction}, which failed, were read: "
             yield self._violation(event, message + some(seen))
 
-    def _judge(
-        self, event: Event, reads: Iterable[Any], own: set[int]
-    ) -> Iterable[Violation]:
+    def _judge(self, event: Event, reads: Iterable[Any], own: set[int]) -> Iterable[Violation]:
         due = self._due_at_begin.pop(event.process, {})
         for key, items in reads:
             known = self._order.get(key, [])
@@ -119,8 +117,7 @@ class ListPrefix:
         pairs = zip(known, items, strict=False)
         place = next(i for i, (then, now) in enumerate(pairs) if then != now)
         message = (
-            f"two reads of list {key} disagree at place {place}:"
-            f" {known[place]} and {items[place]}"
+            f"two reads of list {key} disagree at place {place}: {known[place]} and {items[place]}"
         )
         return self._violation(event, message)
 

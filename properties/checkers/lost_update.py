@@ -1,14 +1,15 @@
 """No two committed transactions made the same next version of anything.
 
-An update of an account returns the version it made; an append returns the list it made, whose length is
-its version. If two committed transactions made the same version of the same thing, one of them did not
-see the other: its update is lost. Transactions in doubt are judged once an audit has found them in the
-ledger.
+An update of an account returns the version it made; an append returns the list it made, whose
+length is its version. If two committed transactions made the same version of the same thing, one
+of them did not see the other: its update is lost. Transactions in doubt are judged once an audit
+has found them in the ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from chaos.history import Event
@@ -60,6 +61,6 @@ def versions_made(f: str, value: Any) -> Iterator[tuple[str, int, int]]:
         for account, version in value["versions"]:
             yield "account", account, version
     elif f == "txn":
-        for (kind, key, _), (_, _, after) in zip(value, value[1:], strict=False):
+        for (kind, key, _), (_, _, after) in pairwise(value):
             if kind == "append" and after:
                 yield "list", key, len(after)

@@ -1,15 +1,13 @@
 """The postmaster did what the contract says for the role that was killed.
 
-| killed                                    | contract                                                       |
-|-------------------------------------------|----------------------------------------------------------------|
-| backend, checkpointer, bgwriter, walwriter | the postmaster survives, ends all others but the logger, makes |
-|                                           | shared memory anew, replays; clients lose their connections    |
-| logger                                    | it alone is replaced; nobody notices                           |
-| startup                                   | the postmaster gives up and exits with status 1                |
-| postmaster                                | its children leave by themselves; while one lives, no other    |
-|                                           | postmaster starts; then one starts and replays                 |
-| postmaster+children, all                  | another postmaster starts and replays                          |
-| nothing (stopped and continued)           | nothing happens                                                |
+- backend, checkpointer, bgwriter, walwriter killed: the postmaster survives, ends all others but
+  the logger, makes shared memory anew and replays; clients lose their connections.
+- logger killed: it alone is replaced; nobody notices.
+- startup killed: the postmaster gives up and exits with status 1.
+- postmaster killed: its children leave by themselves; while one of them lives, no other postmaster
+  starts; then one starts and replays.
+- postmaster+children, all: another postmaster starts and replays.
+- stopped and continued: nothing happens.
 
 Source: PostgreSQL 15, postmaster.c (`reaper`, `HandleChildCrash`).
 """
@@ -87,7 +85,7 @@ def undisturbed(seen: Facts, but: tuple[str, ...]) -> Iterator[str]:
 
 
 def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
-    """A killed startup process ends its postmaster; so, before that, may the fault that crashed it."""
+    """A killed startup process ends its postmaster."""
     killed = [hunt for hunt in strike["hunts"] if hunt["killed"]]
     for hunt in killed:
         if hunt["exit"] is None:

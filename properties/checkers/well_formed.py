@@ -1,6 +1,7 @@
 """The history itself: every operation begun is completed once, and nothing is missing.
 
-This judges the harness and not the target: what it finds is raised, and makes the verdict *harness broken*.
+This judges the harness and not the target: what it finds is raised, and makes the verdict *harness
+broken*.
 """
 
 from __future__ import annotations

@@ -1,0 +1,7 @@
+"""`python -m chaos`."""
+
+from __future__ import annotations
+
+from chaos.cli import main
+
+main()

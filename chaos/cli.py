@@ -1,0 +1,189 @@
+"""The command `chaos`.
+
+Exit status of `chaos run`: 0 held, 1 violated, 2 wrong usage, 3 not measured, 4 harness broken;
+over several seeds the gravest. 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from chaos.faults.catalogue import UnknownFault, parse_faults
+from chaos.oracle import UnknownName, load
+from chaos.plan import DEFAULT_CYCLES, FREE, Wishes, make_plan
+from chaos.pool import JobRefused, run_seeds
+from chaos.report.observer import Silent
+from chaos.report.terminal import Terminal
+from chaos.session import Session, again_command, wish_options
+from chaos.targets.api import TargetUnusable
+from chaos.targets.catalogue import target_factory
+from chaos.verdict import EXIT_STATUS, Verdict, gravest
+from chaos.workloads.catalogue import WORKLOADS
+
+DEFAULT_SUITE: Final = "properties.suites:default"
+DEFAULT_OUT: Final = "chaos-out"
+INTERRUPTED: Final = 130
+SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM is answered as Ctrl-C is: everything is stopped and removed."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Breaks databases on purpose and checks that nothing acknowledged is lost."""
+
+
+def _seeds(seed: int | None, seeds: str | None) -> list[int]:
+    """The seeds that --seed and --seeds name."""
+    if seed is not None and seeds is not None:
+        raise click.UsageError("give --seed or --seeds, not both")
+    if seeds is None:
+        return [0 if seed is None else seed]
+    found = SEEDS.fullmatch(seeds.strip())
+    if found is None or int(found[1]) > int(found[2]):
+        raise click.BadParameter("give a range as 1..100", param_hint="--seeds")
+    return list(range(int(found[1]), int(found[2]) + 1))
+
+
+def _settings(assignments: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE pairs."""
+    settings = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", name.strip()) or "'" in value:
+            raise click.BadParameter(f"{assignment!r} is not NAME=VALUE", param_hint="--set")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _faults(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return parse_faults(text)
+    except UnknownFault as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@main.command()
+@click.option("--seed", type=click.IntRange(min=0), help="The run to do.  [default: 0]")
+@click.option("--seeds", metavar="A..B", help="Several runs, one after another or with --jobs.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+              help="How many runs at once.")  # fmt: skip
+@click.option("--target", default="engine", show_default=True,
+              help="engine, postgres, or module:attribute.")  # fmt: skip
+@click.option("--schedule", type=click.Choice([FREE]), default=FREE, show_default=True,
+              help="Which process runs next: free leaves it to the machine.")  # fmt: skip
+@click.option("--cycles", type=click.IntRange(min=1), default=DEFAULT_CYCLES, show_default=True,
+              help="How many times to break it.")  # fmt: skip
+@click.option("--clients", type=click.IntRange(1, 30), help="[default: drawn from the seed]")
+@click.option("--workload", type=click.Choice(sorted(WORKLOADS)),
+              help="[default: drawn from the seed]")  # fmt: skip
+@click.option("--faults", metavar="LIST", callback=_faults,
+              help="Faults in play: backend,stop:logger or any.  [default: drawn]")  # fmt: skip
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
+              help="A setting of the target; may be repeated.")  # fmt: skip
+@click.option("--suite", default=DEFAULT_SUITE, show_default=True, metavar="MODULE:ATTRIBUTE",
+              help="The checkers.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
+              show_default=True, metavar="DIR", help="Where bundles go.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run, nothing else.")
+@click.option("--print-plan", is_flag=True, help="Print what the seed decides; run nothing.")
+def run(
+    seed: int | None,
+    seeds: str | None,
+    jobs: int,
+    target: str,
+    schedule: str,
+    cycles: int,
+    clients: int | None,
+    workload: str | None,
+    faults: tuple[str, ...] | None,
+    assignments: tuple[str, ...],
+    suite: str,
+    out: Path,
+    as_json: bool,
+    print_plan: bool,
+) -> None:
+    """Run a workload, break the target again and again, and check what it promised."""
+    numbers = _seeds(seed, seeds)
+    settings = _settings(assignments) or None
+    wishes = Wishes(target, cycles, clients, workload, faults, settings)
+    if print_plan:
+        for number in numbers:
+            plan = make_plan(number, wishes).to_object()
+            click.echo(json.dumps(plan, indent=None if as_json else 2))
+        return
+    try:
+        factory, checkers = target_factory(target), load(suite)
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    report = Terminal(Console(stderr=False))
+    session = Session(factory, checkers, out, Silent() if as_json else report)
+    named_suite = suite if suite != DEFAULT_SUITE else None
+    results: list[Mapping[str, Any]] = []
+    with _interruptible(report):
+        try:
+            for result in _results(session, numbers, jobs, wishes, named_suite):
+                results.append(result)
+                if as_json:
+                    click.echo(json.dumps(result))
+                elif jobs > 1 and len(numbers) > 1:
+                    report.end(result)
+        except (TargetUnusable, JobRefused) as error:
+            report.leave()
+            raise click.UsageError(str(error)) from error
+    if not as_json:
+        report.table(results)
+        for failed in [r for r in results if r["verdict"] in ("violated", "harness_broken")]:
+            report.again(again_command(failed["seed"], wishes, named_suite))
+    sys.exit(EXIT_STATUS[gravest(Verdict(result["verdict"]) for result in results)])
+
+
+def _results(
+    session: Session, seeds: Sequence[int], jobs: int, wishes: Wishes, suite: str | None
+) -> Iterator[dict[str, Any]]:
+    """One result per seed, as they come."""
+    if jobs > 1 and len(seeds) > 1:
+        options = [*wish_options(wishes), "--out", str(session.out)]
+        options += ["--suite", suite] if suite is not None else []
+        yield from run_seeds(seeds, jobs, wishes, options)
+        return
+    for seed in seeds:
+        yield session.run(make_plan(seed, wishes), again_command(seed, wishes, suite))
+
+
+@contextmanager
+def _interruptible(report: Terminal) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in order; a second one is not needed."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise Interrupted
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.leave()
+        click.echo("interrupted: everything was stopped and removed", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)

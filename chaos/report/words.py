@@ -1,0 +1,102 @@
+"""The sentences of a report, from plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chaos.plan import Plan
+    from chaos.run import CycleReport
+
+TIMES = {1: "", 2: " twice", 3: " three times"}
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size(number: int) -> str:
+    """A number of bytes for people."""
+    if number < 1000:
+        return f"{number} B"
+    if number < 1_000_000:
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB"
+
+
+def seconds(value: float | None) -> str:
+    """A duration for people."""
+    return "-" if value is None else f"{value:.3f} s" if value < 10 else f"{value:.1f} s"
+
+
+def plan_line(plan: Plan) -> str:
+    """What a run is going to be."""
+    settings = ", ".join(f"{name} {value}" for name, value in sorted(plan.settings.items()))
+    return (
+        f"seed {plan.seed}: {plan.workload} with {counted(plan.clients, 'client')} on {plan.target}"
+        f" ({settings}, {plan.wal_segment_mb} MB segments)"
+    )
+
+
+def deed(report: CycleReport) -> str:
+    """What was done in a cycle."""
+    strike = report.strike
+    stopped = report.fault.startswith("stop:")
+    if not strike.struck and not strike.kills:
+        return f"{report.fault} did not strike ({strike.missed})"
+    if stopped and not strike.kills:
+        return f"stopped {report.fault.removeprefix('stop:')} for a while"
+    parts = [f"{role}{TIMES.get(n, f' {n} times')}" for role, n in strike.kills.items()]
+    text = "killed " + ", then ".join(parts)
+    if stopped:
+        text += ", then stopped startup" if strike.struck else ", but startup was not caught"
+    elif report.fault == "startup" and not strike.struck:
+        text += ", but startup was not caught"
+    return text
+
+
+def cycle_line(report: CycleReport, cycles: int) -> str:
+    """What was killed where, how long recovery took, how much it replayed, what clients saw."""
+    width = len(str(cycles))
+    parts = [f"{deed(report)} {report.where}"]
+    if report.stop is not None and report.stop.struck:
+        parts[0] += f", {report.stop.name.removeprefix('stop:')} stopped before"
+    reaction = report.reaction
+    if reaction is not None and report.strike.kills:
+        parts.append(f"back in {seconds(reaction.recovery_s)}")
+        replay = reaction.replay
+        if replay is not None and replay.records is not None:
+            parts.append(
+                f"replayed {counted(replay.records, 'record')} ({size(replay.bytes or 0)})"
+            )
+        elif replay is not None:
+            parts.append(f"replayed {size(replay.bytes or 0)}")
+    ended = report.ended
+    parts.append(f"{ended['ok']} ok, {ended['fail']} failed, {ended['info']} unknown")
+    return f"  {report.number:>{width}}/{cycles}  " + " | ".join(parts)
+
+
+def kills_text(kills: Mapping[str, int]) -> str:
+    """`backend 3, walwriter 1`."""
+    return ", ".join(f"{role} {n}" for role, n in kills.items()) or "none"
+
+
+def recovery_text(recoveries: list[float]) -> str:
+    """Median, and worst after `..`."""
+    if not recoveries:
+        return "-"
+    return f"{median(recoveries):.2f}..{max(recoveries):.2f}"
+
+
+def verdict_line(result: Mapping[str, Any]) -> str:
+    """How one run ended, in a line."""
+    operations = result["operations"]
+    line = (
+        f"seed {result['seed']}: {result['verdict'].replace('_', ' ')}, {result['cycles']} cycles,"
+        f" {result['acknowledged']} transactions acknowledged, {operations['info']} unknown,"
+        f" {counted(result['replayed_records'], 'record')} replayed, {result['seconds']:.1f} s"
+    )
+    return line + (f" ({result['reason']})" if result["reason"] else "")
