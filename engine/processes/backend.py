@@ -15,6 +15,7 @@ from engine.errors import FatalError
 from engine.host.api import Host, Peer
 from engine.instance import Instance, Shared
 from engine.processes import child
+from engine.processes.backend_services import BackendServices
 from engine.shmem.procs import BackendType
 
 
@@ -25,14 +26,24 @@ def serve(
     host.set_title("postgres: client backend ")
 
     def main(instance: Instance) -> None:
-        serve_connection(instance, connection, peer)
+        serve_connection(instance, BackendServices(instance), connection, peer)
 
     child.run_in_slot(host, shared, config, BackendType.CLIENT_BACKEND, slot, main)
 
 
-def refuse(host: Host, config: Config, connection: int, reason: FatalError | None) -> None:
-    """Be a dead-end child: read what the client asks, say why it may not come in, and end."""
+def refuse(
+    host: Host,
+    shared: Shared | None,
+    config: Config,
+    connection: int,
+    reason: FatalError | None,
+) -> None:
+    """Be a dead-end child: read what the client asks, say why it may not come in, and end.
+
+    It serves cancel requests: when no slot is free, that is when one is needed.
+    """
     host.set_title("postgres: dead-end client backend ")
     if reason is not None:
-        refuse_connection(host, config, connection, reason)
+        procs = shared.procs if shared is not None else None
+        refuse_connection(host, config, connection, reason, procs)
     host.exit(0)

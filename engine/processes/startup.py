@@ -3,8 +3,8 @@
 Job: bring the cluster from what the last server left on disk to a state that clients may use.
 Started by: the postmaster, at its start and after each crash.
 Ends on: the end of recovery, with status 0; TERM, with status 1.
-If it dies: the postmaster gives up, since another one would meet the same WAL. The next start replays
-again, from the same redo point, and gets the same bytes.
+If it dies: the postmaster gives up, since another one would meet the same WAL. The next start
+replays again, from the same redo point, and gets the same bytes.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from engine.transaction.clog import ABORTED, COMMITTED
 from engine.transaction.commit_record import RM_XACT, XACT_ABORT, XACT_COMMIT, outcome_record
 from engine.transaction.critical import CRITICAL_SECTION
 from engine.types import Lsn, RelFileLocator
+from engine.wal.insert import RegisteredBlock
 
 DELAY_CHECKPOINT: Final = 1
 """Bit of `delay_checkpoint`: no redo point may be taken."""
@@ -41,7 +42,12 @@ class OutcomeWal(Protocol):
     """What committing needs of the WAL."""
 
     def insert(
-        self, rmid: int, info: int, main: bytes, blocks: Sequence[object] = (), xid: int = 0
+        self,
+        rmid: int,
+        info: int,
+        main: bytes,
+        blocks: Sequence[RegisteredBlock] = (),
+        xid: int = 0,
     ) -> Lsn: ...
 
     def flush(self, lsn: int) -> None: ...

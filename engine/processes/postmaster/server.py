@@ -60,6 +60,7 @@ class Postmaster:
         self._state = _S.INIT
         self._shutdown = Shutdown.NONE
         self._crashed = False
+        self._recovers_from_crash = False
         self._startup_failed = False
         self._startup_told_to_quit = False
         self._kill_at_us: int | None = None
@@ -153,6 +154,7 @@ class Postmaster:
             return 1
         self._log.log("all server processes terminated; reinitializing")
         self._make_shared_memory()
+        self._crashed, self._recovers_from_crash = False, True
         self._kill_at_us = None
         self._enter_startup()
         return None
@@ -286,8 +288,7 @@ class Postmaster:
     def _on_startup_exit(self, gone: Child, ended: ChildExit) -> None:
         if ended.status == 0 and self._state is _S.STARTUP:
             self._move_to(_S.RUN)
-            self._crashed = False
-            self._kill_at_us = None
+            self._recovers_from_crash = False
             self._start_missing()
             self._log.log("database system is ready to accept connections")
             self._pid_file.set_status(READY)
@@ -342,7 +343,7 @@ class Postmaster:
         if refusal is not None or slot is None:
             self._fork(
                 BackendType.CLIENT_BACKEND, None,
-                lambda: backend.refuse(self._host, self._config, connection, refusal),
+                lambda: backend.refuse(self._host, shared, self._config, connection, refusal),
             )  # fmt: skip
             return
         try:
@@ -360,7 +361,7 @@ class Postmaster:
             return None
         if self._shutdown is not Shutdown.NONE:
             reason = "the database system is shutting down"
-        elif self._crashed:
+        elif self._crashed or self._recovers_from_crash:
             reason = "the database system is in recovery mode"
         else:
             reason = "the database system is starting up"

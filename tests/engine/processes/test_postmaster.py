@@ -193,3 +193,11 @@ def test_a_data_directory_that_is_none_is_refused(stopped_server: Server) -> Non
     stopped_server.start(wait=False)
     assert stopped_server.wait_for_exit() == 1
     assert "is not a valid data directory" in stopped_server.log()
+
+
+def test_a_fast_shutdown_during_recovery_ends_it(server: Server) -> None:
+    server.kill("checkpointer")
+    server.wait_for_log("all server processes terminated; reinitializing")
+    assert server.stop("fast") == 0
+    server.start()
+    assert server.query("SELECT 1") == [(1,)]
