@@ -140,6 +140,8 @@ class Settings(Protocol):
 
     def reset_all(self) -> None: ...
 
+    def at_transaction_end(self, *, committed: bool) -> None: ...
+
     def all(self) -> Sequence[tuple[Any, str]]: ...
 
 
@@ -187,6 +189,9 @@ class Process(Protocol):
 
     @property
     def interrupts(self) -> Interrupts: ...
+
+    def reload_if_asked(self) -> None:
+        """Read the configuration again after SIGHUP."""
 
 
 class Role(NamedTuple):

@@ -59,6 +59,7 @@ class Connection:
         self._procs = process.procs
         self._slot = process.slot
         self._interrupts = process.interrupts
+        self._interrupts.on_reload = process.reload_if_asked
         self._client = Client(self._host, descriptor, self._interrupts, self._log)
         timeout_us = int(self._config.authentication_timeout) * 1_000_000
         # AUTH-2. Who has not even said what it wants is cut off without a word.
@@ -143,7 +144,8 @@ class Connection:
         procs.role[slot] = role
         procs.database[slot] = database
         procs.set_text(slot, "user", request.user)
-        procs.set_text(slot, "client", self._peer.address or "")
+        if self._peer.address is not None:
+            procs.set_text(slot, "client", f"{self._peer.address} {self._peer.port}")
         # Never 0, which a slot without a key has.
         key = int.from_bytes(self._host.random_bytes(4), "little") or 1
         procs.cancel_key[slot] = key

@@ -68,6 +68,9 @@ class Session:
         self._skips_until_sync = False
         self._statement = ""
         context.settings.on_report = self._setting_changed
+        context.transactions.at_end.append(
+            lambda committed: context.settings.at_transaction_end(committed=committed)
+        )
 
     def run(self) -> None:
         """Serve until the client leaves; a FATAL goes to the client and then up.

@@ -48,6 +48,8 @@ class FakeTransactions:
         if action in (Action.COMMIT, Action.ABORT, Action.ABORT_AND_CLEAN_UP):
             self._say("commit" if action is Action.COMMIT else "abort")
             self.is_active = False
+            for call in self.at_end:
+                call(action is Action.COMMIT)
         self.state = state
 
     def start_command(self) -> None:
@@ -253,6 +255,10 @@ class FakeProcess:
     ) -> FakeEngine:
         self._notices.append(notices)
         return FakeEngine(self.transactions, self.settings, self.interrupts, self.host, self.say)
+
+    def reload_if_asked(self) -> None:
+        """Nothing changes."""
+        self.interrupts.reload_requested = False
 
     def on_lock_wait(self, listener: Callable[[bool], None]) -> None:
         """There are no locks."""

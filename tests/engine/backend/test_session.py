@@ -112,6 +112,14 @@ def test_a_changed_setting_is_reported_before_readiness(backends: Backends) -> N
     assert backends.procs.text(9, "application_name") == "other"
 
 
+def test_a_setting_of_an_aborted_transaction_goes_back(backends: Backends) -> None:
+    client = backends.session()
+    client.query("begin; set application_name = 'other'")
+    answer = client.query("rollback")
+    assert [message.kind for message in answer] == ["C", "S", "Z"]
+    assert answer[1].body == b"application_name\0\0"
+
+
 # the extended protocol --------------------------------------------------------------------------
 
 
