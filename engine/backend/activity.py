@@ -42,6 +42,7 @@ class Activity:
         self._prefix = f"postgres: {who} "
         self._title = ""
         self._doing = ""
+        self._is_idle = False
 
     def running(self, text: str) -> None:
         """A statement was received."""
@@ -67,11 +68,14 @@ class Activity:
         procs.state[slot] = state
         procs.state_change_us[slot] = self._host.now_us()
         procs.set_wait_event(slot, "Client", "ClientRead")
+        self._is_idle = True
         self._show(title)
 
     def woken(self) -> None:
         """The client sent something."""
-        self._procs.set_wait_event(self._slot, "", "")
+        if self._is_idle:
+            self._is_idle = False
+            self._procs.set_wait_event(self._slot, "", "")
 
     def rename(self, application_name: str) -> None:
         """The client named itself anew."""

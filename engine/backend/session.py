@@ -100,10 +100,12 @@ class Session:
     def _serve_one(self) -> bool:
         """Answer what is due, then read one message and act on it; False when the client leaves."""
         context = self._context
+        deadline = None
         if self._ready_due:
             self._send_ready()
+            deadline = self._deadline()
         try:
-            kind, body = context.client.read_message(MESSAGE_LIMITS, self._deadline())
+            kind, body = context.client.read_message(MESSAGE_LIMITS, deadline)
         except ProtocolViolation as violation:
             if violation.tell_client:
                 raise FatalError(SqlState.PROTOCOL_VIOLATION, violation.message) from None
@@ -165,7 +167,7 @@ class Session:
         self._ready_due = False
 
     def _deadline(self) -> Deadline | None:
-        """How long the client may be silent."""
+        """How long the client may be silent after an answer."""
         context = self._context
         in_transaction = context.transactions.status() != b"I"
         name = "idle_in_transaction_session_timeout" if in_transaction else "idle_session_timeout"
