@@ -125,7 +125,7 @@ def _header_line(page: bytes, block: int) -> str:
         f"block {block}: lsn {format_lsn(data_page.page_lsn(page))} "
         f"checksum {stored:04X} ({verdict}) flags {flags} lower {data_page.lower(page)} "
         f"upper {data_page.upper(page)} special {data_page.special(page)}"
-        + (f" prune_xid {prune_xid}" if prune_xid else "")
+        + (f" prune {prune_xid}" if prune_xid else "")
     )
 
 
