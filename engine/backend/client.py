@@ -17,6 +17,7 @@ from engine.shmem.log import Log
 
 RECEIVE_BYTES: Final = 65_536
 LARGE_OUTPUT_BYTES: Final = 65_536
+SHORT_OUTPUT_BYTES: Final = 4096
 
 
 class ClientGone(Exception):
@@ -57,6 +58,7 @@ class Client:
         self.out = bytearray()
         self.is_lost = False
         self.is_sending = False
+        """Whether the client has, or may have, a part of a message: nothing else may be sent."""
 
     # receiving ------------------------------------------------------------------------------------
 
@@ -129,11 +131,13 @@ class Client:
         if self.is_lost:
             out.clear()
             return
-        self.is_sending = True
         data = bytes(out)
         out.clear()
+        # A short message is sent whole or not at all, unless the client has not read for long.
+        self.is_sending = len(data) > SHORT_OUTPUT_BYTES
         sent = self._send(data)
         if sent < len(data):
+            self.is_sending = True
             view = memoryview(data)
             while sent < len(data):
                 self._wait_until_writable()
