@@ -1,0 +1,1 @@
+"""Statements that are commands rather than queries (README.md)."""

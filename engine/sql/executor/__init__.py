@@ -1,0 +1,1 @@
+"""Running plan trees, pulling rows (README.md)."""

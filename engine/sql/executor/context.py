@@ -1,0 +1,30 @@
+"""What a running plan has at hand: parameters, snapshot, services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.sql.planner.plans import Plan
+from engine.sql.services import Services
+
+Row = Sequence[Any]
+Evaluate = Callable[[Row], Any]
+"""A compiled expression: from an input row to a value."""
+
+
+@dataclass(slots=True)
+class ExecutionContext:
+    """State of one execution of one statement.
+
+    `run` starts a plan: subqueries inside expressions come back through it. `processed` counts the
+    rows that a modification changed.
+    """
+
+    services: Services
+    parameters: Sequence[Any]
+    snapshot: Any
+    run: Callable[[Plan, ExecutionContext], Iterator[Row]]
+    processed: int = 0
+    case_subjects: list[list[Any]] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""The built-in functions, operators, casts and aggregates, as data (README.md)."""

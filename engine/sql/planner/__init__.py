@@ -1,0 +1,1 @@
+"""From a `Query` to a tree of plan nodes (README.md)."""
