@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.backend.abc import Role
-from engine.backend.connection import serve_connection
+from engine.backend.connection import refuse_connection, serve_connection
 from engine.config import Config, SessionSettings
 from engine.errors import FatalError, Notice, SqlError
 from engine.host.api import OpenMode, Peer, Signal
@@ -376,6 +376,25 @@ class Backends:
                 self.host.exit(1)
 
         self.pids.append(self.host.fork(slot, main))
+        theirs.close()
+        self.host.close(log_fd)
+        ours.settimeout(10)
+        client = WireClient(ours)
+        self.clients.append(client)
+        return client
+
+    def refused(self, reason: FatalError) -> WireClient:
+        """A client of a dead-end child."""
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        log_fd = self.host.open("log", OpenMode.WRITE | OpenMode.CREATE)
+
+        def main() -> None:
+            self.host.redirect_output(log_fd)
+            ours.close()
+            refuse_connection(self.host, self.config, theirs.fileno(), reason, self.procs)
+
+        self.pids.append(self.host.fork(SLOTS - 1, main))
         theirs.close()
         self.host.close(log_fd)
         ours.settimeout(10)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from engine.backend.abc import Role
+from engine.errors import FatalError
 from engine.host.api import Signal
 from engine.protocol import backend, frontend, startup
 from engine.protocol.framing import frame
@@ -480,6 +481,44 @@ def test_a_session_that_ends_while_its_client_does_not_read_still_ends(backends:
     time.sleep(0.3)
     backends.host.signal(backends.pids[0], Signal.TERM)
     assert backends.wait_for_end() == 1
+
+
+# dead-end children ------------------------------------------------------------------------------
+
+STARTING_UP = FatalError("57P03", "the database system is starting up")
+
+
+def test_a_refused_client_is_told_why_once_it_has_said_what_it_wants(backends: Backends) -> None:
+    client = backends.refused(STARTING_UP)
+    client.send(startup.build_ssl_request())
+    assert client.socket.recv(1) == b"N"
+    error = error_of(client.start())
+    assert (error["S"], error["C"], error["M"]) == (
+        "FATAL",
+        "57P03",
+        "the database system is starting up",
+    )
+    assert client.at_end()
+    assert "FATAL:  the database system is starting up" in backends.log()
+
+
+def test_a_refused_client_that_leaves_without_a_word_is_not_logged(backends: Backends) -> None:
+    client = backends.refused(STARTING_UP)
+    client.socket.close()
+    assert backends.wait_for_end() == 0
+    assert backends.log() == ""
+
+
+def test_a_cancel_request_is_served_even_when_nobody_else_may_come_in(backends: Backends) -> None:
+    client = backends.connect()
+    (key_data,) = [message for message in client.start() if message.kind == "K"]
+    pid, key = (int.from_bytes(key_data.body[i : i + 4], "big") for i in (0, 4))
+    client.send(frontend.build_query("select pg_sleep(60)"))
+    wait_until_active(backends)
+    other = backends.refused(FatalError("53300", "sorry, too many clients already"))
+    other.send(startup.build_cancel_request(pid, key))
+    assert other.at_end()
+    assert error_of(client.answer())["C"] == "57014"
 
 
 # who may come in --------------------------------------------------------------------------------
