@@ -199,7 +199,7 @@ class Wal:
         an incomplete record.
         """
         words, shared = self._words, self.shared
-        check(end % 8 == 0, "WAL-1", "records end at multiples of 8", end=end)
+        check(end % 8 == 0, "WAL-11", "records end at multiples of 8", end=end)
         inside = end & _PAGE_MASK
         check(len(last_page) == inside, "WAL-8", end=end, length=len(last_page))
         place = (end >> 13) % shared.page_count << 13

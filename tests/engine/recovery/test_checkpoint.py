@@ -252,7 +252,7 @@ def test_changed_settings_that_standbys_must_match_are_logged_and_kept(
     assert [record.opcode for record in records(cluster, start)] == [0x00, 0x60]
 
 
-# the checkpointer's rounds -------------------------------------------------------------------------
+# the checkpointer's rounds ------------------------------------------------------------------------
 
 
 def test_round_serves_a_request_and_says_when_the_next_is_due(cluster: RecoveryCluster) -> None:
