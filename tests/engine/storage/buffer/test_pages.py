@@ -295,3 +295,38 @@ def test_a_page_lately_used_is_found_without_the_table(rig: Rig) -> None:
     assert process.buffers.tag(buffer) == (LOCATOR, MAIN, 0)
     process.buffers.lock(buffer, EXCLUSIVE)
     process.buffers.unlock_release(buffer)
+
+
+def test_a_page_in_constant_use_outlives_a_scan(rig: Rig) -> None:
+    process = rig.process()
+    make_pages(process, 100)
+    look(process, 0)
+    for block in range(1, 100):
+        look(process, block)
+        still = process.buffers.recent(LOCATOR, MAIN, 0)
+        assert still >= 0, f"replaced after block {block}"
+        process.buffers.release(still)
+
+
+def test_the_background_writer_cleans_ahead_of_the_hand(make_rig: MakeRig) -> None:
+    rig = make_rig(shared_buffers=64)
+    process = rig.process(CHECKPOINTER)
+    make_pages(process, 400)
+    sweep = process.buffers.background_sweep
+    for turn in range(30):
+        for block in range(20):
+            change(process, (turn * 20 + block) % 400, turn)
+        sweep()
+    clean_victims = 0
+    for _ in range(20):
+        sweep()
+        victim = process.buffers._replacement._sweep.take()
+        clean_victims += not process.buffers.is_dirty(victim)
+        process.buffers.release(victim)
+    assert clean_victims == 20
+
+
+def test_an_idle_background_writer_may_sleep(rig: Rig) -> None:
+    process = rig.process(CHECKPOINTER)
+    make_pages(process, 10)
+    assert any(process.buffers.background_sweep() for _ in range(2000))
