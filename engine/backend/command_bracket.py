@@ -70,6 +70,8 @@ class CommandBracket:
         """One statement of several is done; the next sees its effects."""
         self._interrupts.deadline_us = None
         self._transactions.command_counter_increment()
+        # Its snapshot is gone, so vacuum may go on with what only that one saw.
+        self._transactions.set_active_snapshot(None)
 
     def fail(self) -> None:
         """The command failed: abort."""

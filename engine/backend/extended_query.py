@@ -176,9 +176,7 @@ class ExtendedQuery:
         context.interrupts.check()
         context.bracket.before_execution(raw)
         limit = message.max_rows or None
-        count = portal.send_rows(
-            context.sql, context.transactions, limit, client.out, client.flush_if_large
-        )
+        count = portal.send_rows(context.sql, limit, client.out, client.flush_if_large)
         if not portal.is_done:
             client.out += PORTAL_SUSPENDED
             return
@@ -186,8 +184,7 @@ class ExtendedQuery:
             context.bracket.finish()
         else:
             context.bracket.next_command()
-        tag = f"SELECT {count}" if raw.kind == "SelectStmt" else portal.tag
-        client.out += command_complete(tag)
+        client.out += command_complete(portal.completion_tag(count))
 
     # Close ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from engine.backend.abc import AnalyzedStatement, Execution, SqlEngine, Transactions
+from engine.backend.abc import AnalyzedStatement, Execution, SqlEngine
 from engine.errors import SqlError, SqlState
 from engine.protocol.backend import FieldDescription, append_data_rows, row_description
 from engine.sql.types import output_function
@@ -35,7 +35,6 @@ class Portal:
         self.raw = raw
         self.analyzed = analyzed
         self.parameters = parameters
-        self.snapshot: Any = None
         self.is_done = False
         self.tag = ""
         self._formats = formats
@@ -68,25 +67,22 @@ class Portal:
 
     # execution ------------------------------------------------------------------------------------
 
-    def fetch(
-        self, sql: SqlEngine, transactions: Transactions, limit: int | None
-    ) -> Sequence[Sequence[Any]]:
+    def open(self, sql: SqlEngine) -> Execution:
+        """Start the statement: what it will see is settled now, if it was not before."""
+        execution = self._execution
+        if execution is None:
+            execution = self._execution = sql.start(self.analyzed, self.parameters)
+        return execution
+
+    def fetch(self, sql: SqlEngine, limit: int | None) -> Sequence[Sequence[Any]]:
         """Up to `limit` more rows; fewer mean that the end was reached and `tag` is known."""
         analyzed = self.analyzed
         if analyzed is None or self.is_done:
             return ()
         if self._kept_rows is not None:
             return self._fetch_kept(limit)
-        if analyzed.needs_snapshot:
-            if self.snapshot is None:
-                self.snapshot = transactions.snapshot()
-            transactions.set_active_snapshot(self.snapshot)
-        execution = self._execution
-        if execution is None:
-            execution = self._execution = sql.start(analyzed, self.parameters)
+        execution = self.open(sql)
         rows = execution.fetch(limit if self._is_select else None)
-        if analyzed.needs_snapshot:
-            transactions.set_active_snapshot(None)
         if self._is_select:
             if limit is None or len(rows) < limit:
                 self._finish(execution.tag)
@@ -102,14 +98,13 @@ class Portal:
     def send_rows(
         self,
         sql: SqlEngine,
-        transactions: Transactions,
         limit: int | None,
         out: bytearray,
         flush_if_large: Callable[[], None],
     ) -> int:
         """Append up to `limit` rows to `out`, in portions; how many there were."""
         if not self.returns_rows:
-            self.fetch(sql, transactions, limit)
+            self.fetch(sql, limit)
             return 0
         outputs = self._output_functions()
         count = 0
@@ -117,11 +112,15 @@ class Portal:
             portion = ROWS_AT_A_TIME if limit is None else min(limit - count, ROWS_AT_A_TIME)
             if not portion:
                 break
-            rows = self.fetch(sql, transactions, portion)
+            rows = self.fetch(sql, portion)
             append_data_rows(out, rows, outputs)
             count += len(rows)
             flush_if_large()
         return count
+
+    def completion_tag(self, count: int) -> str:
+        """What CommandComplete says after a run that sent `count` rows."""
+        return f"SELECT {count}" if self._is_select else self.tag
 
     def _fetch_kept(self, limit: int | None) -> Sequence[Sequence[Any]]:
         kept = self._kept_rows or ()
@@ -141,7 +140,6 @@ class Portal:
         """End the execution, finished or not."""
         execution, self._execution = self._execution, None
         self._kept_rows = None
-        self.snapshot = None
         if execution is not None:
             execution.close()
 

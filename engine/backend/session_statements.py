@@ -32,8 +32,6 @@ class SessionStatement:
     """An analyzed statement of this module. `run` executes it: (rows, tag)."""
 
     parameter_types: Sequence[int] = ()
-    needs_snapshot = False
-    generation = 0
 
     def __init__(
         self,
@@ -170,7 +168,7 @@ class SessionSql:
                 )
             portal = Portal(name, query_raw, query, parameters)
             self._portals.store(portal)
-            portal.snapshot = self._transactions.snapshot()
+            portal.open(self._engine)
             return (), "DECLARE CURSOR"
 
         return SessionStatement(run, (), query.parameter_types)
@@ -196,7 +194,7 @@ class SessionSql:
             if count == 0:
                 raise not_supported("FETCH 0")
             limit = None if count == _FETCH_ALL else count
-            rows = cursor.fetch(self._engine, self._transactions, limit)
+            rows = cursor.fetch(self._engine, limit)
             if is_move:
                 return (), f"MOVE {len(rows)}"
             return rows, f"FETCH {len(rows)}"

@@ -52,7 +52,7 @@ class SimpleQuery:
         description = portal.row_description()
         if description is not None:
             client.out += description
-        portal.send_rows(context.sql, transactions, None, client.out, client.flush_if_large)
+        count = portal.send_rows(context.sql, None, client.out, client.flush_if_large)
         context.portals.close("")
         if is_last:
             if not is_single:
@@ -63,4 +63,4 @@ class SimpleQuery:
         else:
             bracket.next_command()
         # Only now: a commit that fails must not be reported as complete.
-        client.out += command_complete(portal.tag)
+        client.out += command_complete(portal.completion_tag(count))

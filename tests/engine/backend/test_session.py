@@ -470,8 +470,10 @@ def test_a_large_result_reaches_a_client_that_reads_late(backends: Backends) -> 
     client = backends.session()
     client.send(frontend.build_query("select * from generate_series(1, 200000)"))
     time.sleep(0.2)
-    rows = rows_of(client.answer())
+    answer = client.answer()
+    rows = rows_of(answer)
     assert len(rows) == 200_000
+    assert tag_of(answer) == "SELECT 200000"
     assert rows[-1] == [b"200000"]
 
 
