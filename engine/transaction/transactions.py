@@ -111,6 +111,8 @@ class Transactions:
         """A command begins (`StartTransactionCommand`)."""
         self.statement_timestamp = self.host.now_us()
         self._event(Event.START_COMMAND)
+        if self._handed_out:
+            self._move_xmin()
 
     def commit_command(self) -> None:
         """The command ended well (`CommitTransactionCommand`)."""

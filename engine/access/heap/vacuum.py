@@ -33,7 +33,7 @@ from engine.storage.page import (
     truncate_line_pointers,
 )
 from engine.transaction.critical import CRITICAL_SECTION
-from engine.types import FIRST_NORMAL_XID, INVALID_XID, Xid, xid_precedes
+from engine.types import FIRST_NORMAL_XID, INVALID_XID, Xid
 from engine.wal.insert import RegisteredBlock
 
 
@@ -53,9 +53,7 @@ class VacuumResult:
 def freeze_cutoff(horizon: int, minimum_age: int) -> int:
     """Tuples from before this xid are frozen (`vacuum_set_xid_limits`)."""
     cutoff = (horizon - minimum_age) & 0xFFFFFFFF
-    if cutoff < FIRST_NORMAL_XID or not xid_precedes(cutoff, horizon):
-        return horizon if minimum_age == 0 else FIRST_NORMAL_XID
-    return cutoff
+    return max(cutoff, FIRST_NORMAL_XID)
 
 
 def vacuum(context: HeapContext, relation: Relation, *, freeze_min_age: int) -> VacuumResult:

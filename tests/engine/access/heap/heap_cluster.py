@@ -276,7 +276,7 @@ class HeapCluster:
     # processes ------------------------------------------------------------------------------------
 
     def run(self, name: str, body: Callable[[Session, Callable[[str], None]], None]) -> int:
-        """Fork a session that runs `body(session, say)`; `say` writes a line that `next_line` reads."""
+        """Fork a session that runs `body(session, say)`; what it says, `next_line` reads."""
         slot = self._next_slot
         self._next_slot += 1
 
