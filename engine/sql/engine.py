@@ -84,7 +84,7 @@ class AnalyzedStatement:
     returns_rows: bool = False
     is_transaction_exit: bool = False
     generation: int = 0
-    given_types: tuple[int, ...] = ()
+    given_types: tuple[int, ...] | None = ()
     plan: Plan | None = None
     command: Command | None = None
     locks: list[tuple[LockTag, LockMode]] = field(default_factory=list)
@@ -96,18 +96,21 @@ class SqlEngine:
     def __init__(self, services: Services) -> None:
         self.services = services
         self._parser = Parser()
-        self._cache: dict[tuple[str, str, tuple[int, ...]], AnalyzedStatement] = {}
+        self._cache: dict[tuple[str, str, tuple[int, ...] | None], AnalyzedStatement] = {}
 
     def parse(self, text: str) -> list[RawStatement]:
         """The statements of a query string; 42601 with its position for a syntax error."""
         return list(self._parser.parse(text))
 
-    def analyze(self, raw: RawStatement, parameter_types: Sequence[int] = ()) -> AnalyzedStatement:
-        """Settle names and types, and plan. Types that are 0 or missing are inferred."""
+    def analyze(
+        self, raw: RawStatement, parameter_types: Sequence[int] | None = ()
+    ) -> AnalyzedStatement:
+        """Settle names and types, and plan. Types that are 0 or missing are inferred; with None
+        the statement must not have parameters (the simple protocol)."""
         self.services.catalog.accept_invalidations()
         if raw.kind not in QUERY_KINDS:
             return self._analyze_command(raw)
-        given = tuple(parameter_types)
+        given = None if parameter_types is None else tuple(parameter_types)
         key = (raw.text, raw.source, given)
         known = self._cache.get(key)
         if known is not None and known.generation == self.services.catalog.generation:
@@ -118,6 +121,11 @@ class SqlEngine:
             del self._cache[next(iter(self._cache))]
         self._cache[key] = analyzed
         return analyzed
+
+    def is_current(self, analyzed: AnalyzedStatement) -> bool:
+        """Whether nothing that the analysis rests on has changed since."""
+        self.services.catalog.accept_invalidations()
+        return analyzed.generation == self.services.catalog.generation
 
     def start(self, analyzed: AnalyzedStatement, parameters: Sequence[Any] = ()) -> Execution:
         """Lock the tables, take a snapshot, and hand out what rows can be fetched from."""
@@ -152,7 +160,7 @@ class SqlEngine:
             command=command,
         )
 
-    def _analyze_query(self, raw: RawStatement, given: tuple[int, ...]) -> AnalyzedStatement:
+    def _analyze_query(self, raw: RawStatement, given: tuple[int, ...] | None) -> AnalyzedStatement:
         catalog = self.services.catalog
         generation = catalog.generation
         query, parameter_types = analyze_query(raw, catalog, given)
@@ -184,7 +192,10 @@ class SqlEngine:
             catalog.accept_invalidations()
             if current.generation == catalog.generation:
                 return current
-            current = self.analyze(analyzed.raw, analyzed.parameter_types)
+            current = self.analyze(
+                analyzed.raw,
+                None if analyzed.given_types is None else analyzed.parameter_types,
+            )
             if _shape(current) != _shape(analyzed):
                 raise SqlError(
                     SqlState.FEATURE_NOT_SUPPORTED,

@@ -7,11 +7,16 @@ from typing import Final
 
 from engine.errors import SqlError, SqlState
 from engine.sql import type_table as t
-from engine.sql.analyzer.coercion import can_coerce, coerce, coerce_to_boolean, resolve_unknown
+from engine.sql.analyzer.coercion import (
+    as_text,
+    can_coerce,
+    coerce,
+    coerce_to_boolean,
+    resolve_unknown,
+)
 from engine.sql.analyzer.context import AnalysisContext
 from engine.sql.analyzer.expressions import (
     AggregateCall,
-    Coercion,
     Const,
     Expression,
     FunctionCall,
@@ -24,7 +29,6 @@ from engine.sql.analyzer.sorting import sort_direction
 from engine.sql.functions.entries import Aggregate, Function
 from engine.sql.functions.lookup import AGGREGATES, FUNCTIONS
 from engine.sql.parser import Node, string_values
-from engine.sql.text_io import OUTPUT
 
 _NO_AGGREGATE: Final = {
     "WHERE": "aggregate functions are not allowed in WHERE",
@@ -261,7 +265,7 @@ def _aggregate_order(scope: Scope, fields: Node) -> tuple[SortKey, ...]:
 
 def _concatenation(scope: Scope, arguments: list[Expression], location: int) -> Expression:
     """concat(...): every argument as text, nulls left out."""
-    texts = tuple(_as_text(scope, argument) for argument in arguments)
+    texts = tuple(as_text(scope.analysis, argument) for argument in arguments)
     function = Function(3058, "concat", (), t.TEXT, _join_not_null, strict=False)
     if not texts:
         raise _no_function(scope.analysis, "concat", [], location)
@@ -273,7 +277,7 @@ def _separated(scope: Scope, arguments: list[Expression], location: int) -> Expr
     if len(arguments) < 2:
         types = [argument.type_oid for argument in arguments]
         raise _no_function(scope.analysis, "concat_ws", types, location)
-    texts = tuple(_as_text(scope, argument) for argument in arguments)
+    texts = tuple(as_text(scope.analysis, argument) for argument in arguments)
     function = Function(3059, "concat_ws", (), t.TEXT, _join_separated, strict=False)
     return FunctionCall(type_oid=t.TEXT, function=function, arguments=texts, location=location)
 
@@ -294,18 +298,6 @@ def _join_separated(separator: str | None, *texts: str | None) -> str | None:
     if separator is None:
         return None
     return separator.join(text for text in texts if text is not None)
-
-
-def _as_text(scope: Scope, argument: Expression) -> Expression:
-    if argument.type_oid == t.UNKNOWN or t.type_category(argument.type_oid) == "S":
-        return coerce(scope.analysis, argument, t.TEXT, "e", implicit=True)
-    return Coercion(
-        type_oid=t.TEXT,
-        argument=argument,
-        implementation=OUTPUT[argument.type_oid],
-        implicit=True,
-        location=argument.location,
-    )
 
 
 _SPECIAL: Final = {

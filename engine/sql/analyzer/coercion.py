@@ -190,3 +190,20 @@ def resolve_unknown(analysis: AnalysisContext, expression: Expression) -> Expres
     if expression.type_oid == t.UNKNOWN:
         return coerce(analysis, expression, t.TEXT, "i", implicit=True)
     return expression
+
+
+def as_text(analysis: AnalysisContext, expression: Expression) -> Expression:
+    """The text form of a value of any type, as `concat` and `||` take it."""
+    type_oid = expression.type_oid
+    if type_oid == t.UNKNOWN or t.type_category(type_oid) == "S":
+        return coerce(analysis, expression, t.TEXT, "e", implicit=True)
+    output = OUTPUT.get(type_oid)
+    if output is None:
+        raise cannot_cast(analysis, expression, t.TEXT)
+    return Coercion(
+        type_oid=t.TEXT,
+        argument=expression,
+        implementation=output,
+        implicit=True,
+        location=expression.location,
+    )

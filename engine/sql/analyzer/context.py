@@ -39,13 +39,14 @@ class AnalysisContext:
         self,
         statement: RawStatement,
         catalog: Catalog,
-        parameter_types: Sequence[int],
+        parameter_types: Sequence[int] | None,
         rules: Rules,
     ) -> None:
         self.statement = statement
         self.rules = rules
         self.catalog = catalog
-        self._types = list(parameter_types)
+        self._has_parameters = parameter_types is not None
+        self._types = list(parameter_types or ())
 
     def error(
         self,
@@ -78,7 +79,7 @@ class AnalysisContext:
 
     def parameter(self, number: int, location: int) -> Param:
         """A reference to `$number`, with its type as far as it is known."""
-        if not 1 <= number <= MAX_PARAMETERS:
+        if not (self._has_parameters and 1 <= number <= MAX_PARAMETERS):
             raise self.error(
                 SqlState.UNDEFINED_PARAMETER, f"there is no parameter ${number}", location
             )

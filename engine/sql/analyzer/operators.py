@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.errors import SqlState
-from engine.sql.analyzer.coercion import coerce
+from engine.sql import type_table as t
+from engine.sql.analyzer.coercion import as_text, coerce
 from engine.sql.analyzer.expressions import Expression, OperatorCall
 from engine.sql.analyzer.resolution import find_operator
 from engine.sql.analyzer.scope import Scope
@@ -18,8 +19,8 @@ def binary_operator(
     operator = find_operator(scope.analysis, name, left_type, right.type_oid, location)
     operands: list[Expression] = []
     if left is not None:
-        operands.append(coerce(scope.analysis, left, operator.left, "i", implicit=True))
-    operands.append(coerce(scope.analysis, right, operator.right, "i", implicit=True))
+        operands.append(_operand(scope, left, operator.left))
+    operands.append(_operand(scope, right, operator.right))
     place = location if left is None else leftmost(location, left.location)
     return OperatorCall(
         type_oid=operator.result,
@@ -27,6 +28,13 @@ def binary_operator(
         arguments=tuple(operands),
         location=place,
     )
+
+
+def _operand(scope: Scope, operand: Expression, declared: int) -> Expression:
+    if declared == t.ANYELEMENT:
+        # Only `||` takes any type, and works on its text.
+        return as_text(scope.analysis, operand)
+    return coerce(scope.analysis, operand, declared, "i", implicit=True)
 
 
 def leftmost(one: int, other: int) -> int:

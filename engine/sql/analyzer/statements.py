@@ -20,7 +20,7 @@ QUERY_KINDS: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "Delet
 
 
 def analyze_query(
-    statement: RawStatement, catalog: Catalog, parameter_types: Sequence[int]
+    statement: RawStatement, catalog: Catalog, parameter_types: Sequence[int] | None
 ) -> tuple[Query, tuple[int, ...]]:
     """The query that the statement means, and the types of its parameters."""
     analysis = AnalysisContext(statement, catalog, parameter_types, RULES)

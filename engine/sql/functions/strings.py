@@ -11,7 +11,6 @@ from engine.errors import SqlError, SqlState
 from engine.sql import type_table as t
 from engine.sql.functions.entries import Function, Operator
 
-_IMMUTABLE_LIKE: Final = ("~~", "!~~", "~~*", "!~~*")
 _LARGEST_TEXT: Final = 0x3FFFFFFF
 
 
@@ -287,5 +286,8 @@ FUNCTIONS: Final = (
 OPERATORS: Final = (
     *_pattern_operators(),
     Operator("||", t.TEXT, t.TEXT, t.TEXT, _concatenate),
+    # The analyzer makes the text of the other side (`operators.py`).
+    Operator("||", t.TEXT, t.ANYELEMENT, t.TEXT, _concatenate),
+    Operator("||", t.ANYELEMENT, t.TEXT, t.TEXT, _concatenate),
     Operator("||", t.BYTEA, t.BYTEA, t.BYTEA, lambda left, right: left + right),
 )
