@@ -14,7 +14,6 @@ from engine.host.api import Host
 from engine.host.points import Point
 from engine.recovery.redo_services import RedoServices
 from engine.recovery.redo_table import Redo, not_replayable
-from engine.recovery.times import log_time
 from engine.shmem.log import Log
 from engine.storage.redo_context import RedoContext
 from engine.transaction.xids import NEXT_FULL_XID
@@ -76,9 +75,6 @@ class RedoLoop:
         self._log.log(
             f"redo replayed {result.records} records ({result.bytes} bytes) in {elapsed:.3f} s"
         )
-        if self._services.last_outcome_us is not None:
-            moment = log_time(self._services.last_outcome_us)
-            self._log.log(f"last completed transaction was at log time {moment}")
         return result
 
     def _replay(self, record: WalRecord, result: RedoResult, start_us: int) -> WalRecord:

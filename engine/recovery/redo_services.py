@@ -36,7 +36,7 @@ class RemovesFiles(Protocol):
 
 @dataclass
 class RedoServices:
-    """The services, and what replay learns on its way."""
+    """The services, and what replay must know of the WAL."""
 
     host: Host
     log: Log
@@ -49,5 +49,3 @@ class RedoServices:
     timeline: int = 1
     overwritten_record_lsn: Callable[[], int] = lambda: 0
     """The cut record that the reader passed over last (`WalReader.overwritten_record_lsn`)."""
-    last_outcome_us: int | None = None
-    """Time of the last commit or abort record, a TimestampTz."""

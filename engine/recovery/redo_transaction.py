@@ -27,7 +27,6 @@ from engine.wal.record import WalRecord
 XACT_ASSIGNMENT: Final = 0x50
 XACT_INVALIDATIONS: Final = 0x60
 
-_TIME: Final = Struct("<q")
 _COUNT: Final = Struct("<i")
 _U32: Final = Struct("<I")
 _LOCATOR: Final = Struct("<III")
@@ -36,17 +35,18 @@ _LOCATOR: Final = Struct("<III")
 class Outcome(NamedTuple):
     """What a commit or abort record says that replay acts on."""
 
-    time_us: int
     subxids: tuple[int, ...] = ()
     dropped: tuple[RelFileLocator, ...] = ()
+
+
+_PLAIN: Final = Outcome()
 
 
 def parse_outcome(record: WalRecord) -> Outcome:
     """Take the main data of a commit or abort record apart."""
     main = record.main
-    time_us = _TIME.unpack_from(main)[0]
     if not record.info & XACT_HAS_INFO:
-        return Outcome(time_us)
+        return _PLAIN
     parts = _U32.unpack_from(main, 8)[0]
     at = 12
     if parts & HAS_DATABASE:
@@ -63,7 +63,7 @@ def parse_outcome(record: WalRecord) -> Outcome:
             RelFileLocator(*_LOCATOR.unpack_from(main, at + 4 + 12 * number))
             for number in range(count)
         )
-    return Outcome(time_us, subxids, dropped)
+    return Outcome(subxids, dropped)
 
 
 def transaction_redo(services: RedoServices) -> Redo:
@@ -85,7 +85,6 @@ def transaction_redo(services: RedoServices) -> Redo:
         for subxid in outcome.subxids:
             advance_past(subxid)
         set_status(record.xid, outcome.subxids, status, 0)
-        services.last_outcome_us = outcome.time_us
         if outcome.dropped:
             drop_relations(services, outcome.dropped)
 
