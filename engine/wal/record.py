@@ -258,7 +258,7 @@ def assemble_unsealed(
     previous: RelFileLocator | None = None
     last_id = -1
     for part in blocks:
-        check(last_id < part.id <= MAX_BLOCK_ID, "WAL-3", "block ids ascend", id=part.id)
+        check(last_id < part.id <= MAX_BLOCK_ID, "WAL-10", "block ids ascend", id=part.id)
         last_id = part.id
         _add_block(record, payload, part, part.locator == previous)
         previous = part.locator
@@ -299,7 +299,7 @@ def _add_block(
     if same_relation:
         flags |= BLOCK_SAME_REL
     length = len(part.data)
-    check(length <= _MAX_BLOCK_DATA, "WAL-3", "too much data for a block", length=length)
+    check(length <= _MAX_BLOCK_DATA, "WAL-10", "too much data for a block", length=length)
     if length:
         flags |= BLOCK_HAS_DATA
     if part.image is not None:
