@@ -188,6 +188,11 @@ def _special_sum(left: Decimal, right: Decimal) -> Decimal:
     return left if left.is_infinite() else right
 
 
+def base_10000_weight(value: Decimal) -> int:
+    """The weight of the first base-10000 digit."""
+    return _weight_and_first_word(value)[0]
+
+
 def _weight_and_first_word(value: Decimal) -> tuple[int, int]:
     """The base-10000 weight of the first non-zero word, and that word."""
     if value.is_zero():

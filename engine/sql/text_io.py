@@ -280,6 +280,21 @@ def _tid_input(text: str) -> tuple[int, int]:
     return int(match.group(1)), int(match.group(2))
 
 
+def _regtype_input(text: str) -> int:
+    """A type's name, as SQL or the catalog spells it, or its oid."""
+    word = text.strip(_SPACE)
+    if word.isdecimal():
+        return int(word)
+    info = t.BY_NAME.get(word) or t.BY_DISPLAY.get(word.lower())
+    if info is None:
+        raise SqlError(SqlState.UNDEFINED_OBJECT, f'type "{text}" does not exist')
+    return info.oid
+
+
+def _regtype_text(oid: int) -> str:
+    return t.type_display(oid) if oid in t.BY_OID else str(oid)
+
+
 def _same(text: str) -> str:
     return text
 
@@ -333,7 +348,7 @@ INPUT: Final[dict[int, Callable[[str], Any]]] = {
     t.CSTRING: _same,
     t.PG_LSN: _lsn_input,
     t.REGCLASS: _unsigned_input("oid", 32),
-    t.REGTYPE: _unsigned_input("oid", 32),
+    t.REGTYPE: _regtype_input,
     t.REGPROC: _unsigned_input("oid", 32),
     t.REGNAMESPACE: _unsigned_input("oid", 32),
     t.XID8: _unsigned_input("xid8", 64),
@@ -365,7 +380,7 @@ OUTPUT: Final[dict[int, Callable[[Any], str]]] = {
     t.CSTRING: _same,
     t.PG_LSN: format_lsn,
     t.REGCLASS: str,
-    t.REGTYPE: str,
+    t.REGTYPE: _regtype_text,
     t.REGPROC: str,
     t.REGNAMESPACE: str,
     t.RECORD: record_text,

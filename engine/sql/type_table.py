@@ -32,6 +32,7 @@ VARCHAR: Final = 1043
 DATE: Final = 1082
 TIMESTAMP: Final = 1114
 TIMESTAMPTZ: Final = 1184
+INTERVAL: Final = 1186
 NUMERIC: Final = 1700
 REGCLASS: Final = 2205
 REGTYPE: Final = 2206
@@ -79,6 +80,8 @@ TYPES: Final[tuple[TypeInfo, ...]] = (
     TypeInfo(DATE, "date", "date", 4, "D"),
     TypeInfo(TIMESTAMP, "timestamp", "timestamp without time zone", 8, "D"),
     TypeInfo(TIMESTAMPTZ, "timestamptz", "timestamp with time zone", 8, "D", True),
+    # Only known, for its part in which function is meant; it has no values here.
+    TypeInfo(INTERVAL, "interval", "interval", 16, "T", True),
     TypeInfo(NUMERIC, "numeric", "numeric", -1, "N"),
     TypeInfo(REGCLASS, "regclass", "regclass", 4, "N"),
     TypeInfo(REGTYPE, "regtype", "regtype", 4, "N"),
@@ -94,6 +97,13 @@ TYPES: Final[tuple[TypeInfo, ...]] = (
 
 BY_OID: Final[dict[int, TypeInfo]] = {info.oid: info for info in TYPES}
 BY_NAME: Final[dict[str, TypeInfo]] = {info.name: info for info in TYPES}
+
+BY_DISPLAY: Final[dict[str, TypeInfo]] = {info.display: info for info in TYPES} | {
+    "int": BY_NAME["int4"],
+    "decimal": BY_NAME["numeric"],
+    "float": BY_NAME["float8"],
+}
+"""By the names that SQL has for them."""
 
 STRING_TYPES: Final = frozenset({TEXT, VARCHAR, BPCHAR, NAME})
 PSEUDO_TYPES: Final = frozenset({RECORD, CSTRING, ANY, VOID, ANYELEMENT, UNKNOWN})

@@ -67,17 +67,21 @@ def function_call(scope: Scope, fields: Node) -> Expression:
     if is_builtin:
         if name in AGGREGATES:
             return _aggregate_call(scope, fields, name, arguments)
-        _refuse_aggregate_syntax(scope, fields, name, location)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(scope, arguments, location)
         function = _find_function(scope, name, types, location)
         if function is not None:
+            _refuse_aggregate_syntax(scope, fields, name, location)
             return _call(scope, function, arguments, location)
         if len(arguments) == 1 and name in t.BY_NAME:
             target = t.BY_NAME[name].oid
             if target not in t.PSEUDO_TYPES and can_coerce(types[0], target, "e"):
                 return coerce(scope.analysis, arguments[0], target, "e", implicit=False)
+    elif scope.analysis.catalog.schema_oid(names[0]) is None:
+        raise scope.error(
+            SqlState.INVALID_SCHEMA_NAME, f'schema "{names[0]}" does not exist', location
+        )
     raise _no_function(scope.analysis, ".".join(names), types, location)
 
 

@@ -139,6 +139,20 @@ def common_type(
     analysis: AnalysisContext, expressions: Sequence[Expression], construct: str
 ) -> int:
     """`select_common_type`: the type of CASE, COALESCE, VALUES, IN, UNION; 42804 without one."""
+    found = find_common_type(expressions)
+    if isinstance(found, int):
+        return found
+    chosen, expression = found
+    raise analysis.error(
+        SqlState.DATATYPE_MISMATCH,
+        f"{construct} types {t.type_display(chosen)} and "
+        f"{t.type_display(expression.type_oid)} cannot be matched",
+        expression.location,
+    )
+
+
+def find_common_type(expressions: Sequence[Expression]) -> int | tuple[int, Expression]:
+    """The common type, or the type so far and the first expression that does not go with it."""
     chosen = expressions[0].type_oid
     for expression in expressions[1:]:
         other = expression.type_oid
@@ -147,12 +161,7 @@ def common_type(
         if chosen == t.UNKNOWN:
             chosen = other
         elif t.type_category(chosen) != t.type_category(other):
-            raise analysis.error(
-                SqlState.DATATYPE_MISMATCH,
-                f"{construct} types {t.type_display(chosen)} and "
-                f"{t.type_display(other)} cannot be matched",
-                expression.location,
-            )
+            return chosen, expression
         elif (
             not t.is_preferred(chosen)
             and can_coerce(chosen, other, "i")

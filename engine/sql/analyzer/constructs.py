@@ -13,6 +13,7 @@ from engine.sql.analyzer.coercion import (
     coerce_to_common,
     common_type,
     common_typmod,
+    find_common_type,
     resolve_unknown,
 )
 from engine.sql.analyzer.expressions import (
@@ -201,8 +202,9 @@ def in_list(scope: Scope, fields: Node) -> Expression:
     argument = scope.transform(fields["lexpr"])
     items = [scope.transform(node) for node in nodes]
     plain = [item for item in items if not _has_column(item)]
-    if len(plain) == len(items) and len(items) > 1:
-        return _uniform_in_list(scope, name, argument, items, location, negated=negated)
+    target = find_common_type([argument, *items])
+    if len(plain) == len(items) and len(items) > 1 and isinstance(target, int):
+        return _uniform_in_list(scope, name, argument, items, target, location)
     comparisons = [binary_operator(scope, name, argument, item, location) for item in items]
     if len(comparisons) == 1:
         return comparisons[0]
@@ -223,12 +225,10 @@ def _uniform_in_list(
     name: str,
     argument: Expression,
     items: list[Expression],
+    target: int,
     location: int,
-    *,
-    negated: bool,
 ) -> Expression:
     analysis = scope.analysis
-    target = common_type(analysis, [argument, *items], "IN")
     coerced = [coerce_to_common(analysis, item, target, "IN") for item in items]
     probe = binary_operator(scope, name, argument, coerced[0], location)
     if not isinstance(probe, OperatorCall):
@@ -239,7 +239,7 @@ def _uniform_in_list(
         operator=probe.operator,
         argument=probe.arguments[0],
         items=tuple(coerce(analysis, item, operand_type, "i", implicit=True) for item in coerced),
-        negated=negated,
+        negated=name == "<>",
         location=probe.location,
     )
 

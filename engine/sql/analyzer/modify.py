@@ -124,14 +124,14 @@ def _open_target(scope: Scope, fields: Node) -> Any:
 
 def _attribute_number(scope: Scope, relation: Any, item: Node) -> int:
     name, location = item["name"], item.get("location", 0)
-    if item.get("indirection"):
-        raise scope.analysis.not_supported("assignment to a part of a column", location)
     if name in SYSTEM_COLUMNS:
         raise scope.error(
             SqlState.FEATURE_NOT_SUPPORTED, f'cannot assign to system column "{name}"', location
         )
     for number, attribute in enumerate(relation.descriptor.attributes, 1):
         if attribute.name == name and not attribute.dropped:
+            if item.get("indirection"):
+                raise scope.analysis.not_supported("assignment to a part of a column", location)
             return number
     raise scope.error(
         SqlState.UNDEFINED_COLUMN,
@@ -280,8 +280,7 @@ def _assigned(scope: Scope, relation: Any, number: int, expression: Expression) 
     if not can_coerce(expression.type_oid, attribute.type_oid, "a"):
         raise _wrong_type(scope, attribute, expression)
     value = coerce(scope.analysis, expression, attribute.type_oid, "a", implicit=True)
-    with scope.analysis.at(expression.location):
-        return apply_typmod(value, attribute.typmod, explicit=False)
+    return apply_typmod(value, attribute.typmod, explicit=False)
 
 
 def _wrong_type(scope: Scope, attribute: Any, expression: Expression) -> SqlError:

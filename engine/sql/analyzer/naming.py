@@ -50,9 +50,6 @@ def _figure(node: Any) -> tuple[str | None, int]:
         return string_values(fields["funcname"])[-1], 2
     if kind == "A_Expr":
         return ("nullif", 2) if fields["kind"] == "AEXPR_NULLIF" else (None, 0)
-    if kind == "A_Const":
-        # TRUE and FALSE are casts to bool in PostgreSQL 15's own parse trees.
-        return ("bool", 1) if "boolval" in fields else (None, 0)
     if kind == "CollateClause":
         return _figure(fields["arg"])
     if kind == "TypeCast":

@@ -43,7 +43,7 @@ from engine.sql.analyzer.operators import binary_operator, leftmost, operator_na
 from engine.sql.analyzer.scope import Scope, at_location
 from engine.sql.analyzer.type_names import resolve_type
 from engine.sql.parser import Node, string_values
-from engine.sql.text_io import INT8_RANGE, numeric_input
+from engine.sql.text_io import INT4_RANGE, INT8_RANGE, numeric_input
 
 Handler = Callable[[Scope, Node], Expression]
 
@@ -115,10 +115,12 @@ def _constant(scope: Scope, fields: Node) -> Expression:
 
 
 def _number(text: str, location: int) -> Expression:
-    """bigint when it is a whole number that fits, else numeric."""
+    """integer or bigint when it is a whole number that fits, else numeric."""
     digits = text.removeprefix("-")
     if digits.isdecimal() and INT8_RANGE[0] <= int(text) <= INT8_RANGE[1]:
-        return Const(type_oid=t.INT8, value=int(text), location=location)
+        # -2147483648 comes here, because its digits alone are no integer.
+        fits = INT4_RANGE[0] <= int(text) <= INT4_RANGE[1]
+        return Const(type_oid=t.INT4 if fits else t.INT8, value=int(text), location=location)
     return Const(type_oid=t.NUMERIC, value=numeric_input(text), location=location)
 
 

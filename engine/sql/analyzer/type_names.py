@@ -36,7 +36,8 @@ def resolve_type(analysis: AnalysisContext, node: Node) -> tuple[int, int]:
         raise analysis.not_supported("%TYPE", location)
     if node.get("arrayBounds"):
         raise analysis.not_supported(f"type {names[-1]}[]", location)
-    info = t.BY_NAME.get(names[-1]) if len(names) == 1 or names[-2] == "pg_catalog" else None
+    is_builtin = len(names) == 1 or names[-2] == "pg_catalog"
+    info = t.BY_NAME.get(names[-1]) if is_builtin and names[-1] not in _MISSING else None
     if info is None:
         shown = ".".join(names)
         if names[-1] in _MISSING or names[-1].lstrip("_") in t.BY_NAME:

@@ -9,7 +9,12 @@ from typing import Any, Final
 
 from engine.sql import numeric
 from engine.sql import type_table as t
-from engine.sql.functions.arithmetic import INTEGERS, float_result, out_of_range
+from engine.sql.functions.arithmetic import (
+    INTEGERS,
+    float_result,
+    interval_missing,
+    out_of_range,
+)
 from engine.sql.functions.comparison import comparison_key
 from engine.sql.functions.entries import Aggregate
 from engine.sql.text_io import round_to_float4
@@ -134,6 +139,8 @@ AGGREGATES: Final = (
         2103, "avg", (t.NUMERIC,), t.NUMERIC,
         _EMPTY_NUMERIC, _count_and_numeric_sum, _numeric_average,
     ),
+    Aggregate(2113, "sum", (t.INTERVAL,), t.INTERVAL, None, interval_missing),
+    Aggregate(2106, "avg", (t.INTERVAL,), t.INTERVAL, None, interval_missing),
     *_extremes(),
     Aggregate(2517, "bool_and", (t.BOOL,), t.BOOL, None, _AND),
     Aggregate(2518, "bool_or", (t.BOOL,), t.BOOL, None, _OR),

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from engine.errors import SqlError, SqlState
+from engine.errors import SqlError, SqlState, not_supported
 from engine.sql import numeric
 from engine.sql import type_table as t
 from engine.sql.functions.entries import Operator
+from engine.sql.numeric_functions import power
 from engine.sql.text_io import INT2_RANGE, INT4_RANGE, INT8_RANGE, round_to_float4
 
 INTEGERS: Final = {t.INT2: INT2_RANGE, t.INT4: INT4_RANGE, t.INT8: INT8_RANGE}
@@ -257,6 +258,7 @@ def _numeric_operators() -> list[Operator]:
         Operator("+", 0, t.NUMERIC, t.NUMERIC, lambda value: value),
         Operator("-", 0, t.NUMERIC, t.NUMERIC, numeric.negate),
         Operator("@", 0, t.NUMERIC, t.NUMERIC, abs),
+        Operator("^", t.NUMERIC, t.NUMERIC, t.NUMERIC, power),
         Operator("-", t.PG_LSN, t.PG_LSN, t.NUMERIC, lambda left, right: Decimal(left - right)),
         Operator("+", t.PG_LSN, t.NUMERIC, t.PG_LSN, lambda left, right: _lsn(left, int(right))),
         Operator("-", t.PG_LSN, t.NUMERIC, t.PG_LSN, lambda left, right: _lsn(left, -int(right))),
@@ -271,4 +273,16 @@ def _lsn(value: int, change: int) -> int:
     return result
 
 
-OPERATORS: Final = (*_integer_operators(), *_float_operators(), *_numeric_operators())
+def interval_missing(*_: Any) -> Any:
+    """In place of what works on intervals."""
+    raise not_supported("type interval")
+
+
+_INTERVAL_OPERATORS: Final = (Operator("-", 0, t.INTERVAL, t.INTERVAL, interval_missing),)
+
+OPERATORS: Final = (
+    *_integer_operators(),
+    *_float_operators(),
+    *_numeric_operators(),
+    *_INTERVAL_OPERATORS,
+)

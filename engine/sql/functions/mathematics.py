@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
 from engine.errors import SqlError, SqlState
-from engine.sql import numeric
+from engine.sql import numeric, numeric_functions
 from engine.sql import type_table as t
 from engine.sql.functions import arithmetic
 from engine.sql.functions.entries import Function
@@ -117,6 +117,12 @@ FUNCTIONS: Final = (
     Function(1712, "floor", _N, t.NUMERIC, _numeric_whole(ROUND_FLOOR)),
     Function(2310, "sign", _F, t.FLOAT8, _sign),
     Function(1706, "sign", _N, t.NUMERIC, _sign),
+    Function(1730, "sqrt", _N, t.NUMERIC, numeric_functions.square_root),
+    Function(2169, "power", _N * 2, t.NUMERIC, numeric_functions.power),
+    Function(1738, "pow", _N * 2, t.NUMERIC, numeric_functions.power),
+    Function(1732, "exp", _N, t.NUMERIC, numeric_functions.exponential),
+    Function(1734, "ln", _N, t.NUMERIC, numeric_functions.natural_logarithm),
+    Function(1741, "log", _N, t.NUMERIC, numeric_functions.common_logarithm),
     Function(1344, "sqrt", _F, t.FLOAT8, arithmetic.square_root),
     Function(1368, "power", _F * 2, t.FLOAT8, arithmetic.float_power),
     Function(1346, "pow", _F * 2, t.FLOAT8, arithmetic.float_power),

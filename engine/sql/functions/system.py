@@ -182,9 +182,8 @@ def _to_regclass(services: Services, name: str) -> int | None:
 
 
 def _to_regtype(_: Services, name: str) -> int | None:
-    by_display = {info.display: info.oid for info in t.TYPES}
-    info = t.BY_NAME.get(name)
-    return info.oid if info is not None else by_display.get(name)
+    info = t.BY_NAME.get(name) or t.BY_DISPLAY.get(name)
+    return None if info is None else info.oid
 
 
 def _nothing(_: Services) -> str:

@@ -1,6 +1,7 @@
 """A session of the SQL engine over tables in memory: one transaction after the other, no processes.
 
-The catalog, the table access and the transactions are small stand-ins; everything in `engine/sql` is real.
+The catalog, the table access and the transactions are small stand-ins; everything in `engine/sql`
+is real.
 """
 
 from __future__ import annotations
@@ -308,7 +309,7 @@ class MemoryCluster:
         self.vacuumed.append(relation.name)
 
     def activity(self) -> Iterable[tuple[Any, ...]]:
-        row = [None] * 22
+        row: list[Any] = [None] * 22
         row[2], row[21] = 4242, "client backend"
         return [tuple(row)]
 
@@ -319,6 +320,7 @@ class Result:
 
     tag: str
     columns: list[str]
+    types: list[int]
     rows: list[tuple[Any, ...]]
     texts: list[tuple[str | None, ...]] = field(default_factory=list)
 
@@ -359,7 +361,7 @@ class MemorySession:
         self, text: str, parameters: Sequence[Any] = (), types: Sequence[int] | None = ()
     ) -> Result:
         """Run all statements of a text; the last one's answer."""
-        result = Result("", [], [])
+        result = Result("", [], [], [])
         for raw in self.engine.parse(text):
             analyzed = self.engine.analyze(raw, types)
             execution = self.engine.start(analyzed, parameters)
@@ -369,6 +371,7 @@ class MemorySession:
             result = Result(
                 execution.tag,
                 [column.name for column in analyzed.columns],
+                oids,
                 rows,
                 [_texts(row, oids) for row in rows],
             )
