@@ -35,6 +35,7 @@ from chaos.workloads.catalogue import WORKLOADS
 DEFAULT_SUITE: Final = "properties.suites:default"
 DEFAULT_OUT: Final = "chaos-out"
 INTERRUPTED: Final = 130
+PLAIN_WIDTH: Final = 110
 SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
 
 
@@ -132,7 +133,7 @@ def run(
         factory, checkers = target_factory(target), load(suite)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
-    report = Terminal(Console(stderr=False))
+    report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     session = Session(factory, checkers, out, Silent() if as_json else report)
     named_suite = suite if suite != DEFAULT_SUITE else None
     results: list[Mapping[str, Any]] = []
@@ -148,6 +149,7 @@ def run(
             report.leave()
             raise click.UsageError(str(error)) from error
     if not as_json:
+        results.sort(key=lambda result: int(result["seed"]))
         report.table(results)
         for failed in [r for r in results if r["verdict"] in ("violated", "harness_broken")]:
             report.again(again_command(failed["seed"], wishes, named_suite))

@@ -208,7 +208,8 @@ class Watch:
             return False
         if strike.name.startswith("stop:") and strike.name != "stop:startup":
             return True
-        if any(role not in children.values() for role in AUXILIARY):
+        wanted = [role for role in AUXILIARY if role in strike.before.values()]
+        if any(role not in children.values() for role in wanted):
             return False
         before = {pid for pid, role in strike.before.items() if role is not Role.LOGGER}
         if strike.name in LEAVES_OTHERS_ALONE:
@@ -220,8 +221,9 @@ class Watch:
         for role in AUXILIARY:
             then = [pid for pid, its in strike.before.items() if its is role]
             now = [pid for pid, its in after.items() if its is role]
-            outcome = reaction.kept if now and now == then else reaction.replaced
-            (outcome if now else reaction.missing).append(str(role))
+            if now or then:
+                outcome = reaction.kept if now == then else reaction.replaced
+                (outcome if now else reaction.missing).append(str(role))
         backends = (pid for pid, role in strike.before.items() if role is Role.BACKEND)
         reaction.backends_kept = sum(pid in after for pid in backends)
         self._read_conclusive_log(reaction)

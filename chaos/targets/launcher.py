@@ -289,7 +289,10 @@ class Launcher:
         ready, _, _ = select.select([self._connection], [], [], seconds)
         if not ready:
             return []
-        received = self._connection.recv(65536)
+        try:
+            received = self._connection.recv(65536)
+        except ConnectionResetError:
+            received = b""
         if not received:
             raise LauncherGone("the launcher is gone")
         *lines, self._pending = (self._pending + received).split(b"\n")

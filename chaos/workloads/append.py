@@ -101,7 +101,11 @@ class Append:
         return Operation("txn", operations, body.body, transaction, isolation, writes=appends)
 
     def _draw(self, chance: random.Random) -> list[Any]:
-        keys = self._keys[: len(self._keys) // 8] if chance.random() < self.mix.hot else self._keys
+        keys = (
+            self._keys[: max(1, len(self._keys) // 8)]
+            if chance.random() < self.mix.hot
+            else self._keys
+        )
         key = chance.choice(keys)
         if chance.random() < self.mix.read or self._lengths[key] >= self.mix.longest:
             return ["r", key, None]

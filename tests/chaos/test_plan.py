@@ -1,0 +1,104 @@
+"""Plans: the same seed gives the same, streams are independent, every role gets its turn."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaos.faults.catalogue import FAULTS, KILLS, STOPS, UnknownFault, parse_faults
+from chaos.plan import Wishes, make_plan
+from chaos.seeds import child_seed, stream
+
+SEEDS = st.integers(0, 1 << 40)
+
+
+@given(seed=SEEDS)
+def test_the_same_seed_gives_the_same_plan(seed: int) -> None:
+    assert make_plan(seed, Wishes()) == make_plan(seed, Wishes())
+
+
+def test_a_plan_is_the_same_on_every_machine() -> None:
+    assert child_seed(7, "faults", 3) == 13736305438443023701
+    assert make_plan(7, Wishes()).to_object()["seeds"]["faults"] == child_seed(7, "faults")
+
+
+@given(seed=SEEDS)
+def test_pinning_a_setting_or_the_workload_changes_nothing_else(seed: int) -> None:
+    free = make_plan(seed, Wishes())
+    pinned = make_plan(seed, Wishes(settings={"shared_buffers": "1MB"}, workload="bank"))
+    assert pinned.cycles == free.cycles
+    assert pinned.mix == free.mix
+    assert pinned.clients == free.clients
+    others = {name: text for name, text in free.settings.items() if name != "shared_buffers"}
+    assert pinned.settings == others | {"shared_buffers": "1MB"}
+
+
+@given(seed=SEEDS)
+def test_more_cycles_do_not_change_where_the_first_ones_strike(seed: int) -> None:
+    few, many = (make_plan(seed, Wishes(cycles=count)).cycles for count in (4, 12))
+    assert many[:4] == few
+
+
+def test_every_role_is_killed_over_seeds_1_to_5() -> None:
+    planned: Counter[str] = Counter()
+    for seed in range(1, 6):
+        planned.update(cycle.fault.name for cycle in make_plan(seed, Wishes()).cycles)
+    assert set(KILLS) <= set(planned)
+
+
+def test_every_fault_comes_up_over_many_seeds() -> None:
+    planned: Counter[str] = Counter()
+    for seed in range(40):
+        for cycle in make_plan(seed, Wishes()).cycles:
+            planned[cycle.fault.name] += 1
+            if cycle.stop is not None:
+                planned[cycle.stop.name] += 1
+    assert set(planned) == set(FAULTS)
+
+
+@given(seed=SEEDS, names=st.sets(st.sampled_from(FAULTS), min_size=1))
+def test_only_the_wanted_faults_are_planned(seed: int, names: set[str]) -> None:
+    wanted = parse_faults(",".join(sorted(names)))
+    plan = make_plan(seed, Wishes(faults=wanted, cycles=12))
+    planned = {cycle.fault.name for cycle in plan.cycles}
+    planned |= {cycle.stop.name for cycle in plan.cycles if cycle.stop is not None}
+    assert planned <= names
+
+
+@given(seed=SEEDS, target=st.sampled_from(["engine", "postgres"]))
+def test_buffers_suffice_for_the_clients(seed: int, target: str) -> None:
+    plan = make_plan(seed, Wishes(target=target))
+    pages = int(plan.settings.get("shared_buffers", "1024kB").removesuffix("kB")) // 8
+    assert pages >= 4 * plan.clients
+    assert pages >= 16
+
+
+@given(seed=SEEDS)
+def test_a_plan_is_data(seed: int) -> None:
+    plan = make_plan(seed, Wishes()).to_object()
+    assert json.loads(json.dumps(plan)) == plan
+    assert plan["schedule"] == "free"
+
+
+def test_streams_are_independent() -> None:
+    first = [stream(1, name).random() for name in ("a", "b", "c")]
+    assert len(set(first)) == 3
+    assert stream(1, "a").random() == first[0]
+
+
+def test_fault_lists_and_groups() -> None:
+    assert parse_faults("stop:logger, backend") == ("backend", "stop:logger")
+    assert parse_faults("kill:backend") == ("backend",)
+    assert parse_faults("kill") == KILLS
+    assert parse_faults("stop") == STOPS
+    assert parse_faults("any") == FAULTS
+
+
+@pytest.mark.parametrize("text", ["", "nobody", "stop:all", "backend,,kil"])
+def test_unknown_faults_are_refused_by_name(text: str) -> None:
+    with pytest.raises(UnknownFault):
+        parse_faults(text)

@@ -1,0 +1,101 @@
+"""Workloads and checkers together, against a database in memory that is right, or is not."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaos.oracle import Judge
+from chaos.workloads.api import READ_COMMITTED, REPEATABLE_READ, Workload, WrongAnswer
+from chaos.workloads.append import Append, AppendMix, parse_items
+from chaos.workloads.bank import Bank, BankMix
+from chaos.workloads.catalogue import WORKLOADS, draw_mix
+from chaos.workloads.mixed import Mixed
+from properties.suites import default
+from tests.chaos.memory_database import FLAWS, Simulation
+
+
+def make(name: str) -> Workload:
+    """A small workload."""
+    bank = BankMix(accounts=6)
+    lists = AppendMix(lists=4, longest=20)
+    return {"bank": Bank(bank), "append": Append(lists), "mixed": Mixed(bank, lists)}[name]
+
+
+def verdict(name: str, seed: int, flaw: str | None) -> list[str]:
+    """What the default suite says of a simulated run."""
+    judged = Judge(default)
+    judged.hear(Simulation(make(name), seed, flaw).run(150).events)
+    judged.close()
+    return [violation.check for violation in judged.violations]
+
+
+@given(seed=st.integers(0, 1 << 32), name=st.sampled_from(sorted(WORKLOADS)))
+def test_a_correct_database_is_never_accused(seed: int, name: str) -> None:
+    assert verdict(name, seed, None) == []
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_every_flaw_is_found_within_a_few_seeds(name: str, flaw: str) -> None:
+    assert any(verdict(name, seed, flaw) for seed in range(5))
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_the_same_stream_gives_the_same_operations(name: str) -> None:
+    def drawn() -> list[tuple[str, object, int | None, str | None]]:
+        workload, chance = make(name), random.Random(7)
+        operations = [workload.next(chance) for _ in range(200)]
+        return [(o.f, o.value, o.transaction, o.isolation) for o in operations]
+
+    assert drawn() == drawn()
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_both_isolation_levels_and_rollbacks_are_used(name: str) -> None:
+    workload, chance = make(name), random.Random(1)
+    operations = [workload.next(chance) for _ in range(300)]
+    levels = {operation.isolation for operation in operations if operation.writes}
+    assert levels == {READ_COMMITTED, REPEATABLE_READ}
+    simulated = Simulation(make(name), 1).run(300)
+    assert any(event.error == "rolled back" for event in simulated)
+
+
+def test_ids_and_values_are_unique_over_both_halves_of_the_mix() -> None:
+    workload, chance = make("mixed"), random.Random(1)
+    ids = [workload.next(chance).transaction for _ in range(400)]
+    numbers = [number for number in ids if number is not None]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_full_list_is_replaced_and_then_left_alone() -> None:
+    workload = Append(AppendMix(lists=2, longest=3, read=0.0, longest_transaction=1))
+    chance = random.Random(1)
+    used = [workload.next(chance).value[0] for _ in range(20)]
+    appended = [operation for operation in used if operation[0] == "append"]
+    assert len(appended) == 6
+    upkeep = workload.upkeep()
+    assert upkeep is not None
+    assert upkeep.value == {"retired": [1, 2], "created": [3, 4]}
+    assert all(key in (3, 4) for _, key, _ in workload.next(chance).value)
+
+
+@given(seed=st.integers(0, 1 << 32))
+def test_every_drawn_mix_makes_every_workload(seed: int) -> None:
+    mix = draw_mix(random.Random(seed))
+    for factory in WORKLOADS.values():
+        factory(mix).next(random.Random(seed))
+
+
+@pytest.mark.parametrize("text", ["17", ",x", None, "17,18"])
+def test_what_is_no_list_is_a_wrong_answer(text: str | None) -> None:
+    with pytest.raises(WrongAnswer):
+        parse_items(text)
+
+
+def test_lists_are_read_in_order() -> None:
+    assert parse_items("") == []
+    assert parse_items(",3,1,2") == [3, 1, 2]
