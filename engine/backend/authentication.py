@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scramp import ScramException, ScramMechanism
-from scramp.core import ServerError
+from scramp.core import ScramServer, ServerError
 
 from engine.backend.abc import Role
 from engine.backend.client import Client, Deadline
@@ -108,7 +108,7 @@ class Authentication:
             response = self._read_response("SASL")
         failed = _password_failed(user)
         try:
-            server.set_client_first(_scram_text(response))
+            _set_client_first(server, _scram_text(response))
             self._client.out += authentication_sasl_continue(server.get_server_first().encode())
             server.set_client_final(_scram_text(self._read_response("SASL")))
         except ScramException as error:
@@ -163,6 +163,21 @@ def build_verifier(password: str, salt: bytes) -> str:
     )
     encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
     return f"{MECHANISM}${iterations}:{encoded[0]}${encoded[1]}:{encoded[2]}"
+
+
+def _set_client_first(server: ScramServer, message: str) -> None:
+    """Hand over the client's first message.
+
+    libpq sends an empty user name, since the startup packet has it; the library insists on one. The
+    message that the proof is about stays as it was sent.
+    """
+    header_end = message.find(",", message.find(",") + 1) + 1
+    header, bare = message[:header_end], message[header_end:]
+    if bare.startswith("n=,"):
+        server.set_client_first(f"{header}n=*,{bare[3:]}")
+        server.client_first_bare = bare
+    else:
+        server.set_client_first(message)
 
 
 def _scram_text(data: bytes) -> str:

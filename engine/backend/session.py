@@ -201,6 +201,8 @@ class Session:
         context.client.out += error_message(error)
         if is_extended:
             self._skips_until_sync = True
+            # A client that sent Flush and no Sync waits for this; its Flush is skipped.
+            context.client.flush()
         else:
             self._ready_due = True
 

@@ -216,6 +216,16 @@ def test_flush_sends_what_there_is_without_readiness(backends: Backends) -> None
     assert message.kind == "1"
 
 
+def test_an_error_is_sent_at_once_even_when_only_flush_follows(backends: Backends) -> None:
+    client = backends.session()
+    client.send(frontend.build_parse("", "select missing"), frontend.FLUSH)
+    message = client.next()
+    assert message is not None
+    assert message.kind == "E"
+    client.send(SYNC)
+    assert client.kinds() == "ZI"
+
+
 def test_named_statements_outlive_transactions_and_must_be_new(backends: Backends) -> None:
     client = backends.session()
     client.ask(frontend.build_parse("s", "select 1"), SYNC)
