@@ -40,6 +40,8 @@ class Log:
     def error(self, error: EngineError, statement: str = "") -> None:
         """An operating error at its own level, with the statement that caused it."""
         self.write(error.level, error.message, error.detail or "", error.hint or "")
+        if error.context:
+            self.write("CONTEXT", error.context)
         if statement:
             self.write("STATEMENT", statement)
 
