@@ -27,6 +27,8 @@ from engine.shmem.procs import ProcTable
 
 SHARED: Final = 0
 EXCLUSIVE: Final = 1
+_UNTIL_FREE: Final = 2
+"""Of a waiter that will not take the lock, and so must not keep others from being woken."""
 
 EXCLUSIVE_HELD: Final = 0x80000000
 
@@ -166,7 +168,7 @@ class LWLocks:
             mutex.release()
             self._held.append((lock, mode))
             return True
-        self._sleep_in_queue(lock, mode, mutex)
+        self._sleep_in_queue(lock, _UNTIL_FREE, mutex)
         return False
 
     def release(self, lock: int) -> None:
@@ -244,24 +246,32 @@ class LWLocks:
         self._host.wake(slot)  # LWL-2
 
     def _dequeue(self, base: int) -> list[int]:
-        """Take out of the queue who may try now: the first, and the sharers behind a sharer."""
+        """Take out of the queue who may try now: all who only wait for the lock to be free, and
+        either the first who wants it exclusively or the sharers (`LWLockWakeup`)."""
         words, procs = self._words, self._procs
         wakened: list[int] = []
+        previous = 0
+        is_taken = False
         slot = words[base + 1]
         while slot:
-            if wakened and procs.lw_mode[slot] == EXCLUSIVE:
-                break
             following = procs.lw_next[slot]
-            procs.lw_next[slot] = 0
-            wakened.append(slot)
-            exclusive = procs.lw_mode[slot] == EXCLUSIVE
-            procs.lw_waiting[slot] = 0  # LWL-3
+            mode = procs.lw_mode[slot]
+            if is_taken and mode == EXCLUSIVE:
+                previous = slot
+            else:
+                if previous:
+                    procs.lw_next[previous] = following
+                else:
+                    words[base + 1] = following
+                if not following:
+                    words[base + 2] = previous
+                procs.lw_next[slot] = 0
+                procs.lw_waiting[slot] = 0  # LWL-3
+                wakened.append(slot)
+                is_taken = is_taken or mode != _UNTIL_FREE
+                if mode == EXCLUSIVE:
+                    break
             slot = following
-            if exclusive:
-                break
-        words[base + 1] = slot
-        if not slot:
-            words[base + 2] = 0
         return wakened
 
     def _forget(self, lock: int) -> int:

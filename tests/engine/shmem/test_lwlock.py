@@ -126,6 +126,26 @@ def test_who_waits_for_the_holder_to_be_done_does_not_get_the_lock(world: World)
     assert world.statuses(1) == [0]
 
 
+def test_a_free_lock_wakes_all_who_will_not_take_it_and_one_who_will(world: World) -> None:
+    """Group commit: a waiter that leaves without the lock wakes nobody, so all are woken at once."""
+    locks = world.locks(1)
+    locks.acquire(LOCK)
+
+    def wait(waiter: LWLocks) -> None:
+        waiter.acquire_or_wait(LOCK)
+
+    def take(waiter: LWLocks) -> None:
+        waiter.acquire(LOCK)
+        waiter.release(LOCK)
+
+    for slot, main in enumerate((wait, take, wait, take, wait), start=2):
+        world.fork(slot, main)
+        while not world.procs.lw_waiting[slot]:
+            world.host.sleep(1)
+    locks.release(LOCK)
+    assert world.statuses(5) == [0] * 5
+
+
 def test_the_error_path_gives_everything_back(world: World) -> None:
     locks = world.locks(1)
     locks.acquire(LOCK)
