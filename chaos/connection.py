@@ -21,6 +21,7 @@ from psycopg import pq
 from chaos.workloads.api import Answer, Statement
 
 LEVELS_THAT_END_A_SESSION: Final = frozenset({"FATAL", "PANIC"})
+_SIGNS_OF_THE_END: Final = ("FATAL", "server closed the connection", " failed: ")
 _WHERE_IT_FAILED: Final = re.compile(r"^connection to server .* failed: ")
 _RESULT_OK: Final = frozenset(
     {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY}
@@ -177,11 +178,7 @@ class Connection:
 
     def _lost(self, message: str | None = None) -> ConnectionLost:
         if message is None:
-            lines = self._libpq.get_error_message("utf-8").strip().splitlines()
-            message = lines[0] if lines else "connection lost"
-            if "FATAL" not in message:
-                message = next((line for line in lines if "FATAL" in line), message)
-            message = _WHERE_IT_FAILED.sub("", message)
+            message = _reason(self._libpq.get_error_message("utf-8"))
         with contextlib.suppress(psycopg.OperationalError):
             self.close()
         return ConnectionLost(message, self._warned)
@@ -191,6 +188,16 @@ class Connection:
         sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         if sqlstate.startswith("57P"):
             self._warned = sqlstate
+
+
+def _reason(text: str) -> str:
+    """The line of libpq's message that tells of the end; lines before it may be of other errors."""
+    lines = text.strip().splitlines() or ["connection lost"]
+    for sign in _SIGNS_OF_THE_END:
+        for line in lines:
+            if sign in line:
+                return _WHERE_IT_FAILED.sub("", line)
+    return _WHERE_IT_FAILED.sub("", lines[-1])
 
 
 def _rows(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:

@@ -20,9 +20,11 @@ _READ_BYTES: Final = 65536
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def main(host: Host, config: Config, pipe: tuple[int, int]) -> None:
+def main(host: Host, config: Config, pipe: tuple[int, int], restarted: bool = False) -> None:
     """Copy the pipe into log files until its end."""
     reading, writing = pipe
+    if restarted:
+        _let_go_of_the_pipe(host)
     host.set_title("postgres: logger ")
     host.close(writing)
     files = LogFiles(host, config)
@@ -36,6 +38,13 @@ def main(host: Host, config: Config, pipe: tuple[int, int]) -> None:
         if not data:
             return
         files.append(data)
+
+
+def _let_go_of_the_pipe(host: Host) -> None:
+    """A logger started later has the pipe as its stderr: it would wait for its own end for ever."""
+    null = host.open("/dev/null", OpenMode.WRITE)
+    host.redirect_output(null)
+    host.close(null)
 
 
 class LogFiles:

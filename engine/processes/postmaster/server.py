@@ -241,10 +241,10 @@ class Postmaster:
             kind, kind.value, lambda: child.run(self._host, shared, self._config, kind, main)
         )
 
-    def _start_logger(self, pipe: tuple[int, int]) -> None:
+    def _start_logger(self, pipe: tuple[int, int], restarted: bool = False) -> None:
         self._fork(
             BackendType.LOGGER, BackendType.LOGGER.value,
-            lambda: logger.main(self._host, self._config, pipe),
+            lambda: logger.main(self._host, self._config, pipe, restarted),
         )  # fmt: skip
 
     def _fork(self, kind: BackendType, slot: int | None, main: Callable[[], None]) -> None:
@@ -260,7 +260,7 @@ class Postmaster:
 
     def _start_missing(self) -> None:
         if self._log_pipe is not None and not self._children.has(BackendType.LOGGER):
-            self._start_logger(self._log_pipe)
+            self._start_logger(self._log_pipe, restarted=True)
         for kind, row in AUXILIARY_CHILDREN.items():
             if self._state in row.needed_in and not self._children.has(kind):
                 self._start(kind)
