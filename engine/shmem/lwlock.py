@@ -7,11 +7,7 @@ read and changed under its mutex; who must wait queues up in the words and sleep
 Lock word layout (4 x u32 per lock): state (0 free, EXCLUSIVE_HELD, or the number of shared
 holders), head and tail of the wait queue (process slots, 0 is none), spare.
 
-LWL-1  A process releases what it holds before it ends in order; a killed process leaves its locks
-       held, and only new shared memory frees them.
-LWL-2  Wake-ups of the latch that a lock wait consumed are given back, since they may be for
-       another wait.
-LWL-3  A waiter is out of the queue exactly when `lw_waiting` of its slot is 0.
+The rules LWL-1 to LWL-3 are in the README.
 
 Follows `storage/lmgr/lwlock.c`: waiters are woken, not handed the lock, and try again.
 """
@@ -197,7 +193,7 @@ class LWLocks:
         return any(lock == number and mode in (None, how) for number, how in self._held)
 
     def release_all(self) -> None:
-        """Give back everything that this process holds: the error path."""
+        """Give back everything that this process holds, at its end or after an error (LWL-1)."""
         while self._held:
             self.release(self._held[-1][0])
 
