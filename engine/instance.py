@@ -186,6 +186,8 @@ class Instance:
         self.config = self.config.replace(**changeable)
         self.log = Log(self.host, self.config)
         self.wal.replace_config(self.config)
+        self.sync.fsync = bool(self.config.fsync)
+        self.buffers.background_sweep.configure(self.config)
         for listener in self.on_reload:
             listener(self.config)
 

@@ -16,6 +16,7 @@ _PAUSE_AFTER_ERROR_MS = 1000
 
 def main(instance: Instance) -> None:
     """One round every bgwriter_delay."""
+    cycle = instance.shared.sync.cycle
     while True:
         instance.interrupts.poll()
         if instance.interrupts.shutdown_requested:
@@ -23,6 +24,10 @@ def main(instance: Instance) -> None:
         instance.reload_if_asked()
         try:
             instance.buffers.background_sweep()
+            if instance.shared.sync.cycle != cycle:
+                # Dropped files keep their space on the disk for as long as somebody has them open.
+                cycle = instance.shared.sync.cycle
+                instance.smgr.close_all()
             delay = float(instance.config.bgwriter_delay)
         except SqlError as error:
             instance.recover_from_error(error)

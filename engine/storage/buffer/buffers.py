@@ -99,7 +99,7 @@ class Buffers:
         self._io = BufferIo(host, pool, pins, slot, log)
         table = LookupTable(pool)
         sweep = ClockSweep(host, pool, locks, pins)
-        self.reader = PageReader(smgr, log, checksums=checksums)
+        self.reader = PageReader(smgr, log, config.value, checksums=checksums)
         self.writer = PageWriter(
             host, pool, locks, pins, self._io, smgr, flush_wal=flush_wal, checksums=checksums
         )

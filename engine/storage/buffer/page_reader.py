@@ -5,6 +5,7 @@ Source: PostgreSQL 15, `ReadBuffer_common` in `bufmgr.c`, `PageIsVerifiedExtende
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from engine.errors import SqlError, SqlState
@@ -20,11 +21,15 @@ _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
 
 
 class PageReader:
-    """Reads pages from files for one process."""
+    """Reads pages from files for one process.
 
-    def __init__(self, smgr: Smgr, log: Log, *, checksums: bool) -> None:
-        self.zero_damaged_pages = False
-        self.ignore_checksum_failure = False
+    `setting(name)` is the value of a setting; a backend puts in its session's way to them.
+    """
+
+    def __init__(
+        self, smgr: Smgr, log: Log, setting: Callable[[str], object], *, checksums: bool
+    ) -> None:
+        self.setting = setting
         self._smgr = smgr
         self._log = log
         self._checksums = checksums
@@ -36,7 +41,7 @@ class PageReader:
         if self.verify(page, block):
             return
         message = f"invalid page in block {block} of relation {relation_path(locator, fork)}"
-        if not zero_on_error and not self.zero_damaged_pages:
+        if not zero_on_error and not self.setting("zero_damaged_pages"):
             raise SqlError(SqlState.DATA_CORRUPTED, message)
         self._log.warning(f"{message}; zeroing out page")
         page[:] = _ZERO_PAGE
@@ -53,5 +58,5 @@ class PageReader:
                     "page verification failed, "
                     f"calculated checksum {calculated} but expected {stored}"
                 )
-                return self.ignore_checksum_failure and check_header(page)
+                return bool(self.setting("ignore_checksum_failure")) and check_header(page)
         return check_header(page)

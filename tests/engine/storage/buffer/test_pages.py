@@ -100,6 +100,20 @@ def test_an_invalid_page_is_an_error_that_names_it(rig: Rig) -> None:
     assert b"invalid page in block 1 of relation base/5/16384; zeroing out page" in rig.log_text
 
 
+@pytest.mark.parametrize("setting", ["zero_damaged_pages", "ignore_checksum_failure"])
+def test_a_setting_lets_a_damaged_page_pass(make_rig: MakeRig, setting: str) -> None:
+    rig = make_rig(**{setting: True})
+    process = rig.process()
+    make_pages(process, 3)
+    process.buffers.flush_all()
+    path = rig.root / "base/5/16384"
+    data = bytearray(path.read_bytes())
+    data[2 * BLOCK_SIZE + 5000] ^= 1
+    path.write_bytes(data)
+    rig.create_memory()
+    assert look(rig.process(), 2) == (0 if setting == "zero_damaged_pages" else 2000)
+
+
 def test_a_page_that_is_to_be_overwritten_is_not_read(make_rig: MakeRig, tmp_path: Path) -> None:
     host = FaultyHost(str(tmp_path))
     rig = make_rig(host=host)
