@@ -5,23 +5,8 @@ for another, is one of these calls. `engine/host/real/` makes the engine an ordi
 another implementation may schedule, record or break each call. `tests/host_contract/` runs on
 every one.
 
-Rules that hold for all implementations
----------------------------------------
-HOST-1  Paths are relative to the data directory unless they begin with `/`. Listings are sorted.
-HOST-2  A call that fails raises `OSError` with the errno that Linux would give; it has then done
-        nothing, except that `pwrite` and `send` may do less than asked and say so.
-HOST-3  Closing a file makes nothing durable; `fsync` makes the file's content durable,
-        `fsync_directory` its name.
-HOST-4  A mutex is held for a few instructions and never while waiting in any other call. A mutex
-        whose holder was killed stays held: only new shared memory (`create_mutexes`) frees it.
-HOST-5  A wake-up is never lost: `wake(n)` before `wait` makes that wait return at once. Wake-ups
-        merge, and may be spurious, so every wait is a loop around its own condition.
-HOST-6  A wait in a child raises `PostmasterDied` when the postmaster is gone, and so does a
-        contended mutex.
-HOST-7  Signals arrive as flags that `take_signals` hands over, and as a wake-up of the process's own
-        latch. In a child, `Signal.QUIT` acts by itself, at once: the last words, then status 2.
-HOST-8  `fork` returns in the parent only. The child runs `main`, and leaves through `exit`,
-        whatever `main` does.
+The rules HOST-1 to HOST-8, which hold for all implementations, are in the README; each is cited at
+the calls that keep it.
 """
 
 from __future__ import annotations
@@ -100,10 +85,14 @@ class Mutex(Protocol):
 
 
 class Host(Protocol):
-    """The door. One object per process; a forked child goes on with its copy."""
+    """The door. One object per process; a forked child goes on with its copy.
+
+    A call that fails raises `OSError` and has done nothing (HOST-2).
+    """
 
     # files ---------------------------------------------------------------------------------------
-    def open(self, path: str, mode: OpenMode = OpenMode.READ) -> int: ...
+    def open(self, path: str, mode: OpenMode = OpenMode.READ) -> int:
+        """A descriptor of the file; a relative path is taken from the data directory (HOST-1)."""
 
     def close(self, fd: int) -> None: ...
 
@@ -111,11 +100,14 @@ class Host(Protocol):
 
     def pread_into(self, fd: int, view: memoryview, offset: int) -> int: ...
 
-    def pwrite(self, fd: int, data: Buffer, offset: int) -> int: ...
+    def pwrite(self, fd: int, data: Buffer, offset: int) -> int:
+        """Write at an offset; how many bytes were written, which may be fewer (HOST-2)."""
 
-    def fsync(self, fd: int) -> None: ...
+    def fsync(self, fd: int) -> None:
+        """Make the file's content durable; closing it does not (HOST-3)."""
 
-    def fsync_directory(self, path: str) -> None: ...
+    def fsync_directory(self, path: str) -> None:
+        """Make the names in a directory durable (HOST-3)."""
 
     def truncate(self, fd: int, size: int) -> None: ...
 
@@ -177,7 +169,8 @@ class Host(Protocol):
 
     # processes ------------------------------------------------------------------------------------
     def fork(self, latch: int, main: Callable[[], None]) -> int:
-        """Start a child whose own latch is number `latch`; its pid. `main` runs in the child."""
+        """Start a child whose own latch is number `latch`; its pid. `main` runs in the child, which
+        leaves through `exit` whatever `main` does (HOST-8)."""
 
     def detach(self) -> None:
         """Lead a new session: the caller's terminal and its signals do not reach this process."""
@@ -221,7 +214,8 @@ class Host(Protocol):
         0.
         """
 
-    def wake(self, latch: int) -> None: ...
+    def wake(self, latch: int) -> None:
+        """Set a latch: its owner's next wait returns at once (HOST-5)."""
 
     def wait(
         self,
@@ -234,8 +228,8 @@ class Host(Protocol):
     ) -> Ready:
         """Wait until the own latch is set (and unset it), a descriptor is ready, or time is out.
 
-        With `postmaster` off, the postmaster's death does not end the wait (HOST-6): for the logger,
-        which stays until all who write to it are gone.
+        With `postmaster` off, the postmaster's death does not end the wait (HOST-6): for the
+        logger, which stays until all who write to it are gone.
         """
 
     def ready_descriptors(self) -> Sequence[int]:
