@@ -223,6 +223,10 @@ class HeapCluster:
         """New shared memory, and what the startup process does."""
         self.shared = Shared(self.host, self.config)
         self._next_slot = FIRST_BACKEND_SLOT
+        # Nobody could have files removed, or leave the syncing to somebody, without a checkpointer.
+        self.checkpointer = Instance(
+            self.host, self.shared, self.config, BackendType.CHECKPOINTER, BackendType.CHECKPOINTER
+        )
         instance = Instance(
             self.host, self.shared, self.config, BackendType.STARTUP, BackendType.STARTUP
         )

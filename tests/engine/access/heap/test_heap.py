@@ -175,3 +175,23 @@ def test_a_row_overwritten_in_place_changes_for_everybody_at_once(cluster: HeapC
         assert row is not None
         one.heap.inplace_update(table, row.tid, [1, 77])
     assert other.rows(table) == [[1, 77]]
+
+
+def test_each_snapshot_of_a_transaction_sees_the_commands_before_it(cluster: HeapCluster) -> None:
+    session, table = cluster.session(), cluster.relation()
+    session.begin()
+    seen = []
+    for step in range(6):
+        session.transactions.start_command()
+        seen.append((session.transactions.snapshot(), step))
+        if step % 2 == 0:
+            session.heap.insert(table, (step, step))
+        else:
+            row = session.find(table, step - 1, seen[-1][0])
+            assert row is not None
+            assert session.heap.delete(table, row.tid).is_ok
+        session.transactions.commit_command()
+    for snapshot, step in seen:
+        keys = [row.values()[0] for row in session.heap.scan(table, snapshot)]
+        assert keys == ([step - 1] if step % 2 else [])
+    session.commit()
