@@ -39,7 +39,7 @@ from engine.config import SETTINGS, Config
 from engine.errors import FatalError, SqlError, SqlState
 from engine.host.api import Host, Peer
 from engine.protocol.backend import AUTHENTICATION_OK, backend_key_data, parameter_status
-from engine.protocol.startup import CancelRequest, StartupMessage
+from engine.protocol.startup import CancelRequest, StartupMessage, UnsupportedProtocol
 from engine.shmem.interrupts import Interrupts
 from engine.shmem.log import Log
 from engine.shmem.procs import ProcTable
@@ -97,6 +97,7 @@ class Connection:
         self._host.set_title(f"postgres: {who} authentication")
         self._client.out += negotiation(message)
         self._authenticate(request)
+        self._client.out += AUTHENTICATION_OK
         services = self._services
         role = services.find_role(request.user)
         if role is None:
@@ -190,9 +191,8 @@ class Connection:
         return session
 
     def _greet(self) -> None:
-        """Everything between a successful authentication and the first ReadyForQuery."""
+        """What a client learns before its first ReadyForQuery."""
         out, settings = self._client.out, self._services.settings
-        out += AUTHENTICATION_OK
         for setting in SETTINGS.values():
             if setting.report:
                 out += parameter_status(setting.name, settings.show(setting.name))
@@ -204,7 +204,7 @@ class Connection:
         """Tell the client, once, that it cannot come in."""
         if isinstance(error, ConnectionLost) or self._client.is_lost:
             return
-        self._client.out += error_message(error)
+        self._client.out += startup_error(error)
         self._client.send_urgently(bytes(self._client.out))
         self._client.out.clear()
         self._client.is_lost = True
@@ -276,10 +276,16 @@ def refuse_connection(
         return
     except FatalError as error:
         log.error(error)
-        client.send_urgently(error_message(error))
+        client.send_urgently(startup_error(error))
         return
     log.error(reason)
     client.send_urgently(error_message(reason))
+
+
+def startup_error(error: FatalError) -> bytes:
+    """The error in the form that the client's version of the protocol has for it."""
+    old = error.old_message() if isinstance(error, UnsupportedProtocol) else None
+    return error_message(error) if old is None else old
 
 
 def _as_fatal(error: SqlError) -> FatalError:

@@ -11,7 +11,7 @@ from typing import Any
 from engine.backend.command_bracket import is_transaction_exit
 from engine.backend.context import SessionContext
 from engine.backend.error_response import failed_transaction
-from engine.backend.portals import Portal, describe_columns
+from engine.backend.portals import Portal, describe_columns, format_of
 from engine.backend.prepared_statements import PreparedStatement
 from engine.errors import SqlError, SqlState
 from engine.protocol.backend import (
@@ -125,10 +125,13 @@ class ExtendedQuery:
         if statement.input_formats != message.parameter_formats:
             statement.input_functions = _input_functions(types, message.parameter_formats)
             statement.input_formats = message.parameter_formats
-        return [
-            None if value is None else read(value)
-            for value, read in zip(values, statement.input_functions, strict=True)
-        ]
+        try:
+            return [
+                None if value is None else read(value)
+                for value, read in zip(values, statement.input_functions, strict=True)
+            ]
+        except SqlError as error:
+            raise _located(error, statement, message) from None
 
     # Describe -------------------------------------------------------------------------------------
 
@@ -198,6 +201,24 @@ class ExtendedQuery:
         self._context.client.out += CLOSE_COMPLETE
 
 
+def _located(error: SqlError, statement: PreparedStatement, message: Bind) -> SqlError:
+    """The error with the parameter that it is about: the first that still fails."""
+    for number, value in enumerate(message.parameters, 1):
+        try:
+            if value is not None:
+                statement.input_functions[number - 1](value)
+        except SqlError:
+            portal = f'portal "{message.portal}"' if message.portal else "unnamed portal"
+            code = format_of(message.parameter_formats, number - 1)
+            is_text = code == 0 and error.sqlstate != SqlState.CHARACTER_NOT_IN_REPERTOIRE
+            shown = " = '...'" if is_text else ""
+            error.context = f"{portal} parameter ${number}{shown}"
+            if error.sqlstate == SqlState.INVALID_BINARY_REPRESENTATION:
+                error.message = f"incorrect binary data format in bind parameter {number}"
+            break
+    return error
+
+
 def _shape(analyzed: Any) -> list[tuple[str, int, int]]:
     return [(column.name, column.type_oid, column.typmod) for column in analyzed.columns]
 
@@ -205,10 +226,16 @@ def _shape(analyzed: Any) -> list[tuple[str, int, int]]:
 def _input_functions(types: Sequence[int], formats: Sequence[int]) -> list[Callable[[bytes], Any]]:
     functions: list[Callable[[bytes], Any]] = []
     for position, type_oid in enumerate(types):
-        code = 0
-        if formats:
-            code = formats[0] if len(formats) == 1 else formats[position]
-        if code not in (0, 1):
-            raise SqlError(SqlState.INVALID_PARAMETER_VALUE, f"unsupported format code: {code}")
-        functions.append(input_function(type_oid, code == 1))
+        code = format_of(formats, position)
+        if code in (0, 1):
+            functions.append(input_function(type_oid, code == 1))
+        else:
+            functions.append(_refuse_format(code))
     return functions
+
+
+def _refuse_format(code: int) -> Callable[[bytes], Any]:
+    def refuse(_: bytes) -> Any:
+        raise SqlError(SqlState.INVALID_PARAMETER_VALUE, f"unsupported format code: {code}")
+
+    return refuse

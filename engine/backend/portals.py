@@ -60,7 +60,7 @@ class Portal:
             columns = self.analyzed.columns if self.analyzed is not None else ()
             formats = self._formats
             self._outputs = [
-                output_function(column.type_oid, _format_of(formats, position) == 1)
+                output_function(column.type_oid, format_of(formats, position) == 1)
                 for position, column in enumerate(columns)
             ]
         return self._outputs
@@ -119,8 +119,10 @@ class Portal:
         return count
 
     def completion_tag(self, count: int) -> str:
-        """What CommandComplete says after a run that sent `count` rows."""
-        return f"SELECT {count}" if self._is_select else self.tag
+        """What CommandComplete says: its number is that of the rows of the last run alone."""
+        if self.returns_rows and self.tag[-1:].isdigit():
+            return f"{self.tag.rpartition(' ')[0]} {count}"
+        return self.tag
 
     def _fetch_kept(self, limit: int | None) -> Sequence[Sequence[Any]]:
         kept = self._kept_rows or ()
@@ -193,13 +195,13 @@ def describe_columns(analyzed: AnalyzedStatement, formats: Sequence[int] = ()) -
             column.type_oid,
             column.type_length,
             column.typmod,
-            _format_of(formats, position),
+            format_of(formats, position),
         )
         for position, column in enumerate(analyzed.columns)
     )
 
 
-def _format_of(formats: Sequence[int], position: int) -> int:
+def format_of(formats: Sequence[int], position: int) -> int:
     """Format codes: none is text, one is for all columns, else one each."""
     if not formats:
         return 0

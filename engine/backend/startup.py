@@ -13,10 +13,14 @@ from engine.errors import FatalError, SqlState, not_supported
 from engine.protocol.backend import SSL_REFUSED, negotiate_protocol_version
 from engine.protocol.framing import ProtocolViolation
 from engine.protocol.startup import (
+    GSSENC_REQUEST_CODE,
+    PROTOCOL_3_0,
+    SSL_REQUEST_CODE,
     CancelRequest,
     GssEncRequest,
     SslRequest,
     StartupMessage,
+    UnsupportedProtocol,
     parse_startup_packet,
     split_command_line_options,
 )
@@ -48,10 +52,8 @@ def receive_startup(client: Client, deadline: Deadline | None) -> StartupMessage
             raise ClientGone(violation.message) from None
         if isinstance(packet, (SslRequest, GssEncRequest)):
             if type(packet) in refused:
-                raise FatalError(
-                    SqlState.FEATURE_NOT_SUPPORTED,
-                    "unsupported frontend protocol 1234.5679: server supports 3.0 to 3.0",
-                )
+                code = SSL_REQUEST_CODE if isinstance(packet, SslRequest) else GSSENC_REQUEST_CODE
+                raise UnsupportedProtocol(code)
             refused.append(type(packet))
             client.out += SSL_REFUSED
             client.flush()
@@ -89,7 +91,7 @@ def negotiation(message: StartupMessage) -> bytes:
     unknown = message.unknown_protocol_options
     if not unknown and message.minor_version == 0:
         return b""
-    return negotiate_protocol_version(0, unknown)
+    return negotiate_protocol_version(PROTOCOL_3_0, unknown)
 
 
 def refuse_replication() -> FatalError:

@@ -80,9 +80,7 @@ def _parse_number(setting: Setting, text: str) -> int | float:
     if not setting.minimum <= value <= setting.maximum:
         shown = f"{value} {setting.unit}".strip()
         limits = " .. ".join(
-            f"{limit:g} {setting.unit}".strip()
-            if abs(limit) < 1e6
-            else f"{limit:.0f} {setting.unit}".strip()
+            f"{limit:g}" if abs(limit) < 1e6 else f"{limit:.0f}"
             for limit in (setting.minimum, setting.maximum)
         )
         raise SqlError(

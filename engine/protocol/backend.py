@@ -76,10 +76,13 @@ def authentication_sasl_final(data: bytes) -> bytes:
     return frame(b"R", _LONG.pack(12) + data)
 
 
-def negotiate_protocol_version(newest_minor: int, unknown: Sequence[str]) -> bytes:
-    """`v`: the newest minor version served, and the protocol options not understood."""
+def negotiate_protocol_version(newest: int, unknown: Sequence[str]) -> bytes:
+    """`v`: the newest version served, and the protocol options not understood.
+
+    PostgreSQL 15 sends the whole version where its manual says minor version.
+    """
     names = b"".join(name.encode() + b"\0" for name in unknown)
-    return frame(b"v", _LONG.pack(newest_minor) + _LONG.pack(len(unknown)) + names)
+    return frame(b"v", _LONG.pack(newest) + _LONG.pack(len(unknown)) + names)
 
 
 def command_complete(tag: str) -> bytes:

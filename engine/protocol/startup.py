@@ -51,6 +51,24 @@ class StartupMessage(NamedTuple):
         return [name for name in self.options if name.startswith("_pq_.")]
 
 
+class UnsupportedProtocol(FatalError):
+    """The client speaks another major version; before 3 an error looked different, too."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            SqlState.FEATURE_NOT_SUPPORTED,
+            f"unsupported frontend protocol {version >> 16}.{version & 0xFFFF}: "
+            "server supports 3.0 to 3.0",
+        )
+        self.version = version
+
+    def old_message(self) -> bytes | None:
+        """The error as clients before version 3 expect it, None for a newer one."""
+        if self.version >> 16 >= 3:
+            return None
+        return b"E" + f"FATAL:  {self.message}\n".encode() + b"\0"
+
+
 StartupPacket = SslRequest | GssEncRequest | CancelRequest | StartupMessage
 
 
@@ -67,11 +85,7 @@ def parse_startup_packet(body: bytes) -> StartupPacket:
     if code == GSSENC_REQUEST_CODE:
         return GssEncRequest()
     if code >> 16 != 3:
-        raise FatalError(
-            SqlState.FEATURE_NOT_SUPPORTED,
-            f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: "
-            "server supports 3.0 to 3.0",
-        )
+        raise UnsupportedProtocol(code)
     return StartupMessage(code, _parse_options(body))
 
 

@@ -139,12 +139,16 @@ def _wrong_length() -> SqlError:
     )
 
 
+def _too_short() -> SqlError:
+    return SqlError(SqlState.PROTOCOL_VIOLATION, "insufficient data left in message")
+
+
 def _fixed_input(layout: struct.Struct) -> Callable[[bytes], Any]:
     size, unpack = layout.size, layout.unpack
 
     def read(data: bytes) -> Any:
         if len(data) != size:
-            raise _wrong_length()
+            raise _wrong_length() if len(data) > size else _too_short()
         return unpack(data)[0]
 
     return read

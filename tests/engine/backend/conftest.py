@@ -200,7 +200,7 @@ class FakeEngine:
             return FakeStatement(lambda _: self._sleep(seconds), [FakeColumn("pg_sleep")])
         if match := re.search(r"generate_series\(1, *(\d+)\)", text):
             rows = [(number,) for number in range(1, int(match[1]) + 1)]
-            return FakeStatement(lambda _: (rows, "SELECT"), [FakeColumn("g")])
+            return FakeStatement(lambda _: (rows, "SELECT 0"), [FakeColumn("g")])
         if "$1" in text:
             if parameter_types is None:
                 raise SqlError("42P02", "there is no parameter $1")
