@@ -76,7 +76,11 @@ class RedoContext:
         self._invalid_pages: dict[tuple[RelFileLocator, int, int], bool] = {}
 
     def read_for_redo(self, record: WalRecord, block_id: int) -> tuple[int, int]:
-        """What to do with a block of the record, and its buffer (`XLogReadBufferForRedo`)."""
+        """What to do with a block of the record, and its buffer (`XLogReadBufferForRedo`).
+
+        `block_id` is the block's place in `record.blocks`: in the records of this engine no id is
+        left out.
+        """
         block = record.blocks[block_id]
         check(not block.will_init, "REDO-1", "a WILL_INIT block is read instead of initialised")
         if block.apply_image:

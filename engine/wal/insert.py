@@ -37,7 +37,6 @@ from engine.wal.shared import (
     INSERT_LSN,
     LAST_IMPORTANT_LSN,
     PREVIOUS_LSN,
-    RECORD_COUNT,
     REDO_LSN,
     WalShared,
 )
@@ -111,7 +110,6 @@ class WalInserter:
         self._point(Point.WAL_RECORD_COPIED)
         words[PREVIOUS_LSN] = start
         words[INSERT_LSN] = end
-        words[RECORD_COUNT] += 1
         if important:
             words[LAST_IMPORTANT_LSN] = start
         self._locks.release(WAL_INSERT)

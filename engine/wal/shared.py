@@ -22,34 +22,28 @@ FULL_PAGE_WRITES: Final = 3
 """Whether images are taken."""
 LAST_IMPORTANT_LSN: Final = 4
 """Start of the last record that makes a timed checkpoint worth its while."""
-INITIALIZED_LSN: Final = 5
-"""End of the newest page that has its header in the ring."""
-OVERWRITTEN_LSN: Final = 6
-"""Address of the page that must say that it overwrites a cut record, 0 if there is none."""
-RECORD_COUNT: Final = 7
-IMAGE_COUNT: Final = 8
 
 # Written by the holder of WAL_WRITE.
-WRITTEN_LSN: Final = 9
-FLUSHED_LSN: Final = 10
-CHECKPOINT_REDO_LSN: Final = 11
-"""As REDO_LSN, for those who decide whether so much WAL was written that a checkpoint is due."""
+WRITTEN_LSN: Final = 5
+FLUSHED_LSN: Final = 6
 
 # Written under WAL_INFO_MUTEX.
-ASYNC_COMMIT_LSN: Final = 12
+ASYNC_COMMIT_LSN: Final = 7
 """Newest commit record that nobody waits for: the WAL writer's duty."""
-LAST_REMOVED_SEGMENT: Final = 13
+
+# Written by the checkpointer alone, and by the startup process before.
+CHECKPOINT_REDO_LSN: Final = 8
+"""As REDO_LSN, for those who decide whether so much WAL was written that a checkpoint is due."""
 
 # Written by the startup process alone, once.
-IS_RECOVERY_DONE: Final = 14
-SEGMENT_SIZE: Final = 15
-TIMELINE: Final = 16
-SYSTEM_IDENTIFIER: Final = 17
+OVERWRITTEN_LSN: Final = 9
+"""Address of the page that must say that it overwrites a cut record, 0 if there is none."""
+IS_RECOVERY_DONE: Final = 10
 
 # Written by the WAL writer alone.
-WAL_WRITER_SLEEPS: Final = 18
+WAL_WRITER_SLEEPS: Final = 11
 
-_WORDS: Final = 32
+_WORDS: Final = 16
 HEADER_BYTES: Final = 8 * _WORDS
 
 

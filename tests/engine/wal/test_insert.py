@@ -13,6 +13,7 @@ from engine.errors import SqlError
 from engine.shmem.lwlock import WAL_INSERT
 from engine.wal.record import FORCE_IMAGE, NO_IMAGE, STANDARD, WILL_INIT
 from engine.wal.rmgr import Rmgr
+from engine.wal.shared import IS_RECOVERY_DONE
 from tests.engine.wal.wal_cluster import (
     LOCATOR,
     SEGMENT,
@@ -175,7 +176,7 @@ def test_hint_image_is_logged_once_between_redo_points(tmp_path: Path) -> None:
 
 def test_nobody_inserts_in_recovery_but_who_allowed_itself(tmp_path: Path) -> None:
     cluster = WalCluster(tmp_path)
-    cluster.shared.words[14] = 0
+    cluster.shared.words[IS_RECOVERY_DONE] = 0
     wal = cluster.process(3)
     with pytest.raises(SqlError, match="cannot make new WAL entries during recovery"):
         wal.insert(Rmgr.XLOG, 0x20, b"")
