@@ -26,6 +26,7 @@ class Server:
         self.port = port
         self.output = data.parent / f"{data.name}.output"
         self.pid = 0
+        self._connections: list[psycopg.Connection[Any]] = []
 
     @classmethod
     def from_template(cls, template: Path, directory: Path) -> Server:
@@ -59,7 +60,10 @@ class Server:
         self.connect(patience_s=PATIENCE_S).close()
 
     def connect(self, *, patience_s: float = 0.0, **parameters: Any) -> psycopg.Connection[Any]:
-        """A connection in autocommit mode; `patience_s` retries while the server is not ready."""
+        """A connection in autocommit mode; `patience_s` retries while the server is not ready.
+
+        `destroy` closes what the test has left open.
+        """
         parameters = {
             "host": str(self.sockets), "port": self.port, "user": "postgres",
             "dbname": "postgres", "autocommit": True, "connect_timeout": 10, **parameters,
@@ -67,7 +71,9 @@ class Server:
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                return psycopg.connect(**parameters)
+                connection = psycopg.connect(**parameters)
+                self._connections.append(connection)
+                return connection
             except psycopg.OperationalError:
                 if time.monotonic() >= deadline or not self.is_running():
                     raise
@@ -134,6 +140,9 @@ class Server:
 
     def destroy(self) -> None:
         """End whatever is left, without ceremony: for fixtures."""
+        for connection in self._connections:
+            connection.close()
+        self._connections = []
         if not self.is_running():
             return
         family = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
@@ -144,7 +153,7 @@ class Server:
                 continue
         os.waitpid(self.pid, 0)
         self.pid = 0
-        psutil.wait_procs(family[1:], timeout=PATIENCE_S)
+        wait_until_dead(family[1:])
 
     def log(self) -> str:
         """What the server has logged."""
@@ -157,3 +166,19 @@ class Server:
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"the log never said {text!r}:\n{self.log()}")
             time.sleep(0.005)
+
+
+def wait_until_dead(processes: list[psutil.Process]) -> None:
+    """Return when none of them runs. Orphans may stay zombies until init looks: that is dead."""
+    deadline = time.monotonic() + PATIENCE_S
+    while any(_is_alive(process) for process in processes):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"still running: {processes}")
+        time.sleep(0.002)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
