@@ -272,6 +272,8 @@ def _relations(query: Query) -> Iterator[tuple[Any, LockMode]]:
     if query.set_operation is not None:
         yield from _relations(query.set_operation.left)
         yield from _relations(query.set_operation.right)
+    if not query.has_subqueries:
+        return
     for expression in all_expressions(query):
         for node in walk(expression):
             if isinstance(node, SubqueryResult) and isinstance(node.query, Query):

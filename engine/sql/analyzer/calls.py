@@ -196,6 +196,8 @@ def _call(
             f"set-returning functions are not allowed in {scope.clause or 'this context'}",
             location,
         )
+    if function.returns_set:
+        scope.query.has_set_functions = True
     coerced = tuple(
         coerce(scope.analysis, argument, declared, "i", implicit=True)
         for argument, declared in zip(arguments, function.arguments, strict=True)

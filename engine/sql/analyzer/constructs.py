@@ -306,6 +306,7 @@ def subquery(scope: Scope, fields: Node) -> Expression:
     if kind not in ("EXISTS_SUBLINK", "EXPR_SUBLINK", "ANY_SUBLINK"):
         raise analysis.not_supported("this form of subquery", location)
     query = analysis.rules.subquery(scope, fields["subselect"])
+    scope.query.has_subqueries = True
     if kind == "EXISTS_SUBLINK":
         return SubqueryResult(type_oid=t.BOOL, kind="exists", query=query, location=location)
     output = query.output

@@ -262,9 +262,13 @@ class SortKey:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and all below it, parents first."""
-    yield expression
-    for child in expression.children():
-        yield from walk(child)
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        yield node
+        children = node.children()
+        if children:
+            pending.extend(children[::-1])
 
 
 def contains_aggregate(expression: Expression) -> bool:

@@ -94,6 +94,8 @@ class Query:
     group_by: list[Expression] = field(default_factory=list)
     having: Expression | None = None
     has_aggregates: bool = False
+    has_subqueries: bool = False
+    has_set_functions: bool = False
     distinct: bool = False
     distinct_on: list[int] | None = None
     order_by: list[OutputOrder] = field(default_factory=list)

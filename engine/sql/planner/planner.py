@@ -51,8 +51,9 @@ BOOLEAN: Final = t.BOOL
 
 def plan_query(query: Query) -> Plan:
     """The plan of an analyzed query."""
-    for expression in all_expressions(query):
-        _plan_subqueries(expression)
+    if query.has_subqueries:
+        for expression in all_expressions(query):
+            _plan_subqueries(expression)
     if query.command != "select":
         return plan_modification(query, Planner(query))
     return _plan_select(query)
@@ -132,17 +133,22 @@ def _positions(query: Query, *, junk: bool) -> list[int]:
 def _project(query: Query, plan: Plan, layout: Layout) -> Plan:
     order = [*_positions(query, junk=False), *_positions(query, junk=True)]
     expressions = [query.targets[index].expression for index in order]
-    sets = [one for one in expressions if _returns_set(one)]
-    for expression in expressions:
-        if expression not in sets and any(_returns_set(node) for node in walk(expression)):
-            raise not_supported("a set-returning function inside an expression")
-    if sets:
+    if query.has_set_functions and _has_set(expressions):
         return ProjectSet(
             input=plan, layout=layout, expressions=expressions, width=len(expressions)
         )
     if _is_identity(expressions, layout, plan.width):
         return plan
     return Project(input=plan, layout=layout, expressions=expressions, width=len(expressions))
+
+
+def _has_set(expressions: list[Expression]) -> bool:
+    """Whether output columns are sets; a set deeper inside an expression is refused."""
+    sets = [one for one in expressions if _returns_set(one)]
+    for expression in expressions:
+        if expression not in sets and any(_returns_set(node) for node in walk(expression)):
+            raise not_supported("a set-returning function inside an expression")
+    return bool(sets)
 
 
 def _returns_set(expression: Expression) -> bool:
