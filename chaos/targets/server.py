@@ -24,6 +24,7 @@ from chaos.targets.processes import ProcessTable, Role, is_running, send, title_
 from chaos.targets.templates import copy_tree, template
 
 SHARED_MEMORY: Final = Path("/dev/shm")
+LEAVING_SECONDS: Final = 5.0
 PID_FILE: Final = "postmaster.pid"
 
 
@@ -185,7 +186,10 @@ class Server(ABC):
                     self._shared_memory.add(_segment_name(fields))
 
     def leftovers(self) -> list[str]:
-        """Processes, sockets, lock files, shared memory."""
+        """Processes, sockets, lock files, shared memory; the last processes get a moment to leave."""
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while self.launcher.processes() and time.monotonic() < deadline:
+            time.sleep(0.002)
         found = [f"process {pid} ({title_of(pid) or 'ended, not reaped'})" for pid in
                  self.launcher.processes()]  # fmt: skip
         found += [f"file {path.name}" for path in sorted((self.directory / "sockets").iterdir())]
