@@ -39,9 +39,13 @@ from engine.wal.insert import RegisteredBlock
 
 @dataclass
 class VacuumResult:
-    """What was done, for VACUUM VERBOSE and pg_class. `oldest_xid` is the new relfrozenxid."""
+    """What was done, for VACUUM VERBOSE and pg_class.
+
+    `oldest_xid` is the new relfrozenxid; 0 when pages were skipped, so that nothing new is known.
+    """
 
     pages: int = 0
+    pages_skipped: int = 0
     pages_removed: int = 0
     tuples_removed: int = 0
     tuples_live: int = 0
@@ -69,6 +73,8 @@ def vacuum(context: HeapContext, relation: Relation, *, freeze_min_age: int) -> 
         context.check_interrupts()
         if _vacuum_page(context, relation, block, horizon, cutoff, result, blocks > 1):
             used = block + 1
+    if result.pages_skipped:
+        result.oldest_xid = INVALID_XID
     if blocks > 1:
         context.free_space.propagate(relation.locator)
     result.pages_removed = truncate_tail(context, relation, blocks, used)
@@ -89,7 +95,11 @@ def _vacuum_page(
     """Vacuum one page; whether there is something left on it."""
     buffers = context.buffers
     buffer = buffers.read(relation.locator, MAIN, block)
-    buffers.lock_for_cleanup(buffer, context.check_interrupts)
+    if not buffers.try_lock_for_cleanup(buffer):
+        # Somebody has it pinned, perhaps waiting for a row: the next VACUUM will find it free.
+        buffers.release(buffer)
+        result.pages_skipped += 1
+        return True
     page = buffers.page(buffer)
     if is_new(page):
         # Its maker died between extending the file and using the page.
