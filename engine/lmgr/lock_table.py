@@ -15,7 +15,6 @@ Source: PostgreSQL 15, `storage/lmgr/lock.c` and `proc.c`; functions name their 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
 from engine.config.definitions import SettingValue
@@ -23,19 +22,15 @@ from engine.errors import EngineError, SqlError, SqlState, check
 from engine.host.api import Host
 from engine.host.points import Point
 from engine.lmgr.deadlock import CycleStep, LockPicture, Wait, find_deadlock
+from engine.lmgr.lock_grants import WAIT_OK, WAIT_WAITING, LockGrants
 from engine.lmgr.lock_shared import (
     HOLDER_LOCK,
     HOLDER_MASK,
     HOLDER_NEXT_ON_PROC,
     HOLDER_SLOT,
-    LOCK_GRANT_MASK,
-    LOCK_GRANTED,
     LOCK_QUEUE_HEAD,
     LOCK_QUEUE_TAIL,
-    LOCK_REQUESTED,
-    LOCK_REQUESTS,
     LOCK_WAIT_MASK,
-    PROC_QUEUE_NEXT,
     PROC_WAIT_HOLDER,
     PROC_WAIT_LOCK,
     PROC_WAIT_MODE,
@@ -48,18 +43,6 @@ from engine.shmem.interrupts import Interrupts
 from engine.shmem.lwlock import EXCLUSIVE, LOCK_PARTITION, LWLocks
 from engine.shmem.procs import ProcTable
 
-
-class WaitStatus(IntEnum):
-    """Whether a process waits for a heavyweight lock, and how its last wait ended."""
-
-    OK = 0
-    WAITING = 1
-    ERROR = 2
-
-
-_OK: Final = int(WaitStatus.OK)
-_WAITING: Final = int(WaitStatus.WAITING)
-_ERROR: Final = int(WaitStatus.ERROR)
 _SHARE: Final = int(LockMode.SHARE)
 _EXCLUSIVE: Final = int(LockMode.EXCLUSIVE)
 
@@ -111,6 +94,7 @@ class LockTable:
         self._host = host
         self._shared = shared
         self._words = shared.words
+        self._grants = LockGrants(host, shared, slot)
         self._locks = locks
         self._procs = procs
         self._slot = slot
@@ -134,14 +118,16 @@ class LockTable:
             return True
         self._locks.acquire(LOCK_PARTITION, EXCLUSIVE)
         try:
-            held = self._request(tag, mode, held)
-            if not self._conflicts(held.lock, held.holder, mode):
-                self._grant(held.lock, held.holder, mode)
+            lock, holder = (held.lock, held.holder) if held is not None else (0, 0)
+            lock, holder = self._grants.request(tag, mode, lock, holder)
+            held = held or _Held(lock, holder)
+            if not self._grants.conflicts(lock, holder, mode):
+                self._grants.grant(lock, holder, mode)
                 held.counts[mode] = 1
                 self._held[tag] = held
                 return True
             if not wait:
-                self._withdraw(held.lock, held.holder, mode)
+                self._grants.withdraw(lock, holder, mode)
                 return False
             granted = self._join_queue(held, mode)
         finally:
@@ -196,10 +182,10 @@ class LockTable:
             return
         self._locks.acquire(LOCK_PARTITION, EXCLUSIVE)
         try:
-            wake = self._ungrant(held.lock, held.holder, mode)
+            wake = self._grants.ungrant(held.lock, held.holder, mode)
             if not self._words[held.holder + HOLDER_MASK]:
                 del self._held[tag]
-            self._clean_up(held.lock, held.holder, wake)
+            self._grants.clean_up(held.lock, held.holder, wake)
         finally:
             self._locks.release(LOCK_PARTITION)
 
@@ -218,10 +204,10 @@ class LockTable:
                 mask = words[holder + HOLDER_MASK]
                 mode = 1
                 while mask >> mode:
-                    if mask >> mode & 1 and self._ungrant(lock, holder, mode):
+                    if mask >> mode & 1 and self._grants.ungrant(lock, holder, mode):
                         wake = True
                     mode += 1
-                self._clean_up(lock, holder, wake)
+                self._grants.clean_up(lock, holder, wake)
                 holder = following
             self._held.clear()
         finally:
@@ -249,140 +235,6 @@ class LockTable:
             self._locks.release(LOCK_PARTITION)
         return rows
 
-    # the shared entries; LOCK_PARTITION is held in all that follows -------------------------------
-
-    def _request(self, tag: LockTag, mode: int, held: _Held | None) -> _Held:
-        """Find or make the entries and count the request (`SetupLockInTable`)."""
-        shared, words = self._shared, self._words
-        if held is None:
-            lock = shared.find_lock(tag)
-            if not lock:
-                lock = shared.create_lock(tag)
-                holder = shared.create_holder(lock, self._slot) if lock else 0
-                if lock and not holder:
-                    shared.free_lock(lock)
-            else:
-                holder = shared.create_holder(lock, self._slot)
-            if not holder:
-                raise SqlError(
-                    SqlState.OUT_OF_MEMORY,
-                    "out of shared memory",
-                    hint="You might need to increase max_locks_per_transaction.",
-                )
-            held = _Held(lock, holder)
-        words[held.lock + LOCK_REQUESTS] += 1
-        words[held.lock + LOCK_REQUESTED + mode] += 1
-        return held
-
-    def _conflicts(self, lock: int, holder: int, mode: int) -> bool:
-        """Whether the request must wait: somebody waits for, or another holds, what conflicts.
-
-        LOCK-2: conflicting waiters count, so nobody overtakes them.
-        """
-        words = self._words
-        conflicts = CONFLICTS[mode]
-        if conflicts & words[lock + LOCK_WAIT_MASK]:
-            return True
-        return self._conflicts_with_holders(lock, holder, conflicts)
-
-    def _conflicts_with_holders(self, lock: int, holder: int, conflicts: int) -> bool:
-        """LOCK-1, one's own holdings left out (`LockCheckConflicts`)."""
-        words = self._words
-        conflicts &= words[lock + LOCK_GRANT_MASK]
-        if not conflicts:
-            return False
-        own = words[holder + HOLDER_MASK]
-        mode = 1
-        while conflicts >> mode:
-            if conflicts >> mode & 1 and words[lock + LOCK_GRANTED + mode] > (own >> mode & 1):
-                return True
-            mode += 1
-        return False
-
-    def _grant(self, lock: int, holder: int, mode: int) -> None:
-        """`GrantLock`."""
-        words = self._words
-        words[lock + LOCK_GRANTED + mode] += 1
-        bit = 1 << mode
-        words[lock + LOCK_GRANT_MASK] |= bit
-        if words[lock + LOCK_GRANTED + mode] == words[lock + LOCK_REQUESTED + mode]:
-            words[lock + LOCK_WAIT_MASK] &= ~bit
-        words[holder + HOLDER_MASK] |= bit
-
-    def _ungrant(self, lock: int, holder: int, mode: int) -> bool:
-        """Take a mode away; whether a waiter may be able to go on now (`UnGrantLock`)."""
-        words = self._words
-        words[lock + LOCK_REQUESTS] -= 1
-        words[lock + LOCK_REQUESTED + mode] -= 1
-        granted = words[lock + LOCK_GRANTED + mode] - 1
-        words[lock + LOCK_GRANTED + mode] = granted
-        if not granted:
-            words[lock + LOCK_GRANT_MASK] &= ~(1 << mode)
-        words[holder + HOLDER_MASK] &= ~(1 << mode)
-        return bool(CONFLICTS[mode] & words[lock + LOCK_WAIT_MASK])
-
-    def _withdraw(self, lock: int, holder: int, mode: int) -> None:
-        """Undo `_request` for a request that is neither granted nor queued."""
-        words = self._words
-        words[lock + LOCK_REQUESTS] -= 1
-        words[lock + LOCK_REQUESTED + mode] -= 1
-        self._clean_up(lock, holder, wake=False)
-
-    def _clean_up(self, lock: int, holder: int, wake: bool) -> None:
-        """Drop entries that are not needed any more; wake who can go on (`CleanUpLock`, LOCK-3)."""
-        words, shared = self._words, self._shared
-        if not words[holder + HOLDER_MASK]:
-            shared.free_holder(holder)
-        if not words[lock + LOCK_REQUESTS]:
-            shared.free_lock(lock)
-        elif wake:
-            self._wake_waiters(lock)
-
-    def _wake_waiters(self, lock: int) -> None:
-        """Grant, from the front of the queue, what neither holders nor those ahead forbid.
-
-        `ProcLockWakeup`.
-        """
-        words, shared = self._words, self._shared
-        ahead = 0
-        slot = words[lock + LOCK_QUEUE_HEAD]
-        while slot:
-            proc = shared.proc(slot)
-            following = words[proc + PROC_QUEUE_NEXT]
-            mode = words[proc + PROC_WAIT_MODE]
-            holder = words[proc + PROC_WAIT_HOLDER]
-            conflicts = CONFLICTS[mode]
-            if not conflicts & ahead and not self._conflicts_with_holders(lock, holder, conflicts):
-                self._grant(lock, holder, mode)
-                self._end_wait(slot, _OK)
-                self._host.wake(slot)
-            else:
-                ahead |= 1 << mode
-            slot = following
-
-    def _end_wait(self, slot: int, status: int) -> None:
-        """Take a waiter out of its queue."""
-        words = self._words
-        proc = self._shared.proc(slot)
-        self._shared.dequeue(words[proc + PROC_WAIT_LOCK], slot)
-        words[proc + PROC_WAIT_LOCK] = 0
-        words[proc + PROC_WAIT_HOLDER] = 0
-        words[proc + PROC_WAIT_STATUS] = status
-
-    def _remove_from_queue(self, slot: int) -> None:
-        """Give up a wait that was not granted (`RemoveFromWaitQueue`)."""
-        words = self._words
-        proc = self._shared.proc(slot)
-        lock = words[proc + PROC_WAIT_LOCK]
-        holder = words[proc + PROC_WAIT_HOLDER]
-        mode = words[proc + PROC_WAIT_MODE]
-        self._end_wait(slot, _ERROR)
-        words[lock + LOCK_REQUESTS] -= 1
-        words[lock + LOCK_REQUESTED + mode] -= 1
-        if words[lock + LOCK_GRANTED + mode] == words[lock + LOCK_REQUESTED + mode]:
-            words[lock + LOCK_WAIT_MASK] &= ~(1 << mode)
-        self._clean_up(lock, holder, wake=True)
-
     # waiting --------------------------------------------------------------------------------------
 
     def _join_queue(self, held: _Held, mode: int) -> bool:
@@ -409,12 +261,12 @@ class LockTable:
                             CycleStep(slot, lock, their_mode),
                         ]
                         error = self._deadlock_error(cycle)
-                        self._withdraw(lock, holder, mode)
+                        self._grants.withdraw(lock, holder, mode)
                         raise error
-                    if not conflicts & ahead and not self._conflicts_with_holders(
+                    if not conflicts & ahead and not self._grants.conflicts_with_holders(
                         lock, holder, conflicts
                     ):
-                        self._grant(lock, holder, mode)
+                        self._grants.grant(lock, holder, mode)
                         return True
                     before = slot
                     break
@@ -424,7 +276,7 @@ class LockTable:
         words[self._proc + PROC_WAIT_LOCK] = lock
         words[self._proc + PROC_WAIT_HOLDER] = holder
         words[self._proc + PROC_WAIT_MODE] = mode
-        words[self._proc + PROC_WAIT_STATUS] = _WAITING
+        words[self._proc + PROC_WAIT_STATUS] = WAIT_WAITING
         return False
 
     def _sleep(self, tag: LockTag, held: _Held, mode: int) -> None:
@@ -451,13 +303,13 @@ class LockTable:
         lock_timeout_ms = int(self._settings.get("lock_timeout"))
         timeout_at = now + lock_timeout_ms * 1000 if lock_timeout_ms else None
         checked = False
-        while words[proc + PROC_WAIT_STATUS] == _WAITING:
+        while words[proc + PROC_WAIT_STATUS] == WAIT_WAITING:
             until = timeout_at if checked else deadlock_at
             if timeout_at is not None and until is not None:
                 until = min(until, timeout_at)
             left = None if until is None else max(0.0, (until - host.monotonic_us()) / 1000)
             host.wait(self._interrupts.remaining_ms(left))
-            if words[proc + PROC_WAIT_STATUS] != _WAITING:
+            if words[proc + PROC_WAIT_STATUS] != WAIT_WAITING:
                 break
             self._interrupts.check()
             now = host.monotonic_us()
@@ -478,8 +330,8 @@ class LockTable:
         self._locks.acquire(LOCK_PARTITION, EXCLUSIVE)
         try:
             if words[self._proc + PROC_WAIT_LOCK]:
-                self._remove_from_queue(self._slot)
-            elif words[self._proc + PROC_WAIT_STATUS] == _OK:
+                self._grants.remove_from_queue(self._slot)
+            elif words[self._proc + PROC_WAIT_STATUS] == WAIT_OK:
                 held.counts[mode] += 1
                 self._held[tag] = held
         finally:
@@ -494,11 +346,11 @@ class LockTable:
             result = find_deadlock(self._picture(), self._slot)
             if result.cycle:
                 error = self._deadlock_error(result.cycle)
-                self._remove_from_queue(self._slot)
+                self._grants.remove_from_queue(self._slot)
                 raise error
             for lock, order in result.new_orders.items():
                 self._reorder(lock, order)
-                self._wake_waiters(lock)
+                self._grants.wake_waiters(lock)
         finally:
             self._locks.release(LOCK_PARTITION)
 

@@ -1,7 +1,7 @@
 """What a client sends after the startup packet: parsed by the server, built by tests and tools.
 
 Each `parse_*` takes a message body and raises 08P01 with PostgreSQL's words when the body does not
-have the message's shape. Strings are decoded as UTF-8, the only client encoding.
+have the message's shape (PROTO-3). Strings are decoded as UTF-8, the only client encoding.
 
 Source: `tcop/postgres.c` (PostgresMain, exec_bind_message), `libpq/pqformat.c`.
 """

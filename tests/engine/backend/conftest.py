@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.protocol import backend, frontend, startup
 from engine.protocol.backend import BackendMessage, split_messages
 from engine.shmem.interrupts import Interrupts
 from engine.shmem.log import Log
-from engine.shmem.procs import FIRST_BACKEND_SLOT, BackendType, ProcTable
+from engine.shmem.procs import FIRST_BACKEND_SLOT, BackendType, ProcTable, SessionState
 from engine.sql.parser import parse_statements
 from engine.transaction.block_state import STATUS, TRANSITIONS, Action, BlockState, Event
 
@@ -334,6 +335,14 @@ def rows_of(messages: Sequence[BackendMessage]) -> list[list[bytes | None]]:
 def tag_of(messages: Sequence[BackendMessage]) -> str:
     (body,) = [message.body for message in messages if message.kind == "C"]
     return body[:-1].decode()
+
+
+def wait_until_active(backends: Backends, slot: int = 9) -> None:
+    for _ in range(2000):
+        if backends.procs.state[slot] == SessionState.ACTIVE:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the statement does not run")
 
 
 class Backends:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -282,3 +283,29 @@ def test_a_client_that_vanishes_leaves_no_locks_behind(table: Server) -> None:
     table.query("update t set b = 'kept'")
     assert table.query("select b from t") == [("kept",)]
     connection.close()
+
+
+def test_a_crash_elsewhere_is_told_to_every_client(server: Server) -> None:
+    with server.connect() as victim, server.connect() as bystander:
+        heard: list[psycopg.errors.Diagnostic] = []
+        bystander.add_notice_handler(heard.append)
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError, match="crash of another server process"):
+            for _ in range(100):
+                bystander.execute("select 1")
+                time.sleep(0.01)
+        with pytest.raises(psycopg.OperationalError):
+            victim.execute("select 1")
+    assert server.query("select 1") == [(1,)]
+
+
+def test_a_session_hears_of_a_changed_configuration(server: Server) -> None:
+    with server.connect() as connection:
+        assert connection.execute("show deadlock_timeout").fetchone() == ("1s",)
+        with (server.data / "postgresql.conf").open("a") as configuration:
+            configuration.write("deadlock_timeout = 7s\n")
+        os.kill(server.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 10
+        while connection.execute("show deadlock_timeout").fetchone() != ("7s",):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -245,3 +246,38 @@ def test_waiting_for_a_transaction_ends_with_it(cluster: Cluster) -> None:
     assert cluster.procs.wait_event(9) == ("Lock", "transactionid")
     updater.release_all()
     cluster.expect("waiter over", "waiter ended")
+
+
+def test_holders_of_exclusive_locks_never_overlap_whatever_deadlocks_happen(
+    cluster: Cluster,
+) -> None:
+    cluster.config = cluster.config.replace(deadlock_timeout=5)
+    counters = cluster.host.map_shared(16).cast("I")
+    tags = [LockTag.transaction(number) for number in range(4)]
+    rounds, workers = 150, 4
+
+    def body(table: LockTable, say: Say, seed: int = 0) -> None:
+        choose = random.Random(seed)
+        done = 0
+        while done < rounds:
+            first, second = choose.sample(range(4), 2)
+            try:
+                table.acquire(tags[first], LockMode.EXCLUSIVE)
+                table.acquire(tags[second], LockMode.EXCLUSIVE)
+                for number in (first, second):
+                    before = counters[number]
+                    cluster.host.sleep(0)
+                    counters[number] = before + 1
+                done += 1
+            except SqlError as error:
+                if error.sqlstate != "40P01":
+                    raise
+            table.release_all()
+
+    for number in range(workers):
+        cluster.run(str(number), lambda table, say, seed=number: body(table, say, seed))
+    assert sorted(cluster.next_line(60_000) for _ in range(workers)) == [
+        f"{number} ended" for number in range(workers)
+    ]
+    assert sum(counters) == 2 * rounds * workers
+    assert cluster.table(1).status() == []
