@@ -81,11 +81,6 @@ class Client:
             packet = self._buffer.next_startup_packet()
         return packet
 
-    @property
-    def has_partial_input(self) -> bool:
-        """Whether a message has begun to arrive."""
-        return len(self._buffer) > 0
-
     def _receive(self, deadline: Deadline | None) -> None:
         """Wait for bytes and put them into the buffer."""
         host = self._host

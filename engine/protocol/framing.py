@@ -116,14 +116,6 @@ class ReceiveBuffer:
         self._position = end
         return body
 
-    def bytes_missing(self) -> int:
-        """How many more bytes the message begun needs at least; 1 when not known yet."""
-        available = len(self)
-        if available < 5:
-            return 1
-        _, length = _HEADER.unpack_from(self._data, self._position)
-        return int(max(length + 1 - available, 1))
-
 
 def _unexpected_type(kind: int, limits: dict[int, int]) -> ProtocolViolation:
     if limits is PASSWORD_LIMITS:
