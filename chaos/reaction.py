@@ -34,13 +34,15 @@ ORPHANS_BOUND_S: Final = 10.0
 GRACE_S: Final = 3.0
 """A server that answers this long without having done what is expected will not do it."""
 REFUSAL_BOUND_S: Final = 10.0
-LOG_BOUND_S: Final = 1.0
+LOG_BOUND_S: Final = 5.0
 
 AUXILIARY: Final = (Role.CHECKPOINTER, Role.BGWRITER, Role.WALWRITER, Role.LOGGER)
 OF_ITS_OWN: Final = re.compile(
     r"PANIC: |was terminated by signal|exited with exit code|terminating any other active server"
 )
 """Log lines that tell of a process that died without our doing."""
+
+PROCESS_ENDED: Final = re.compile(r"\(PID (\d+)\) (?:was terminated by|exited with)")
 
 CONCLUSIVE: Final = frozenset({"redo_done", "redo_not_required"})
 
@@ -89,6 +91,7 @@ class Watch:
         self.launches = 0
         self.exits: list[int] = []
         self._losses_seen = 0
+        self._victims: set[int] = set()
 
     def calm(self) -> list[str]:
         """What went wrong since the last reaction, while nothing was done to the server.
@@ -96,13 +99,19 @@ class Watch:
         Forgets what was logged until now: what comes after belongs to the next strike.
         """
         self.read_log()
-        problems = [line for line in self.lines if OF_ITS_OWN.search(line)]
+        problems = [line for line in self.lines if self._is_of_its_own(line)]
         losses = self._driver.losses[self._losses_seen :]
         problems += sorted({f"a client lost its connection: {loss}" for loss in losses})
         if (status := self._target.exit_status()) is not None:
             problems.append(f"the postmaster ended (exit status {status})")
         self.forget()
         return problems
+
+    def _is_of_its_own(self, line: str) -> bool:
+        """Whether a log line tells of a crash that we did not make (some lines come late)."""
+        about = PROCESS_ENDED.search(line)
+        ours = about is not None and int(about[1]) in self._victims
+        return not ours and OF_ITS_OWN.search(line) is not None
 
     def forget(self) -> None:
         """Begin anew with what is logged, lost and ended."""
@@ -217,6 +226,7 @@ class Watch:
         return not any(is_running(pid) for pid in sorted(before))
 
     def _conclude(self, strike: Strike, reaction: Reaction) -> None:
+        self._victims.update(strike.victims)
         after = self._target.processes()
         for role in AUXILIARY:
             then = [pid for pid, its in strike.before.items() if its is role]

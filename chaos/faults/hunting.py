@@ -68,6 +68,7 @@ class Hunter:
             found["struck"] = True
         else:
             self._kill(pid, found)
+            strike.victims.append(pid)
         return found
 
     def _kill(self, pid: int, found: dict[str, Any]) -> None:

@@ -186,7 +186,7 @@ class Server(ABC):
                     self._shared_memory.add(_segment_name(fields))
 
     def leftovers(self) -> list[str]:
-        """Processes, sockets, lock files, shared memory; the last processes get a moment to leave."""
+        """Processes (the last get a moment to leave), sockets, lock files, shared memory."""
         deadline = time.monotonic() + LEAVING_SECONDS
         while self.launcher.processes() and time.monotonic() < deadline:
             time.sleep(0.002)
