@@ -1,0 +1,1 @@
+"""Measurements beside a real PostgreSQL, run by hand."""
