@@ -31,7 +31,7 @@ from chaos.targets.processes import Role, is_running, send, title_of
 
 TICK_S: Final = 0.001
 ORPHANS_BOUND_S: Final = 10.0
-GRACE_S: Final = 3.0
+GRACE_S: Final = 8.0
 """A server that answers this long without having done what is expected will not do it."""
 REFUSAL_BOUND_S: Final = 10.0
 LOG_BOUND_S: Final = 5.0
