@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from engine.access.heap.tuple import Attribute, TupleDescriptor
@@ -28,6 +29,8 @@ def descriptor_of(rows: Iterable[PgAttribute]) -> TupleDescriptor:
     return TupleDescriptor([attribute_of(row) for row in rows])
 
 
+@functools.cache
 def catalog_descriptor(table: CatalogTable) -> TupleDescriptor:
-    """The descriptor of a catalog."""
+    """The descriptor of a catalog, made once: a postmaster that has asked for it before it forks
+    spares its children the work."""
     return descriptor_of(catalog_attribute_rows(table))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+from engine.catalog.descriptors import catalog_descriptor
+from engine.catalog.tables import CATALOGS
 from engine.config import Config, read_configuration
 from engine.errors import EngineError
 from engine.host.api import Host
@@ -42,6 +44,8 @@ def serve(host: Host, data_directory: str, options: dict[str, str]) -> int:
         )
         log = Log(host, config)
         host.set_title(f"postgres -D {data_directory}")
+        for table in CATALOGS:
+            catalog_descriptor(table)
         log.log(f"starting PostgreSQL {config.server_version} (engine, Python)")
         pid_file = PidFile(host, data_directory, int(config.port))
         listeners = Listeners(host, config, log)
