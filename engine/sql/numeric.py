@@ -16,7 +16,7 @@ MIN_SIGNIFICANT_DIGITS: Final = 16
 DIGITS_PER_WORD: Final = 4
 MAX_DISPLAY_SCALE: Final = 1000
 MAX_PRECISION: Final = 1000
-_PRECISION: Final = 4000
+_PRECISION: Final = 150_000
 
 CONTEXT: Final = Context(
     prec=_PRECISION, rounding=ROUND_HALF_UP, Emin=-99999, Emax=999999, traps=[InvalidOperation]

@@ -28,6 +28,7 @@ from engine.sql.analyzer.scope import Scope
 from engine.sql.analyzer.sorting import sort_direction
 from engine.sql.functions.entries import Aggregate, Function
 from engine.sql.functions.lookup import AGGREGATES, FUNCTIONS
+from engine.sql.functions.missing import KNOWN_NAMES
 from engine.sql.parser import Node, string_values
 
 _NO_AGGREGATE: Final = {
@@ -320,6 +321,9 @@ def _signature(name: str, types: Sequence[int]) -> str:
 def _no_function(
     analysis: AnalysisContext, name: str, types: Sequence[int], location: int
 ) -> SqlError:
+    last = name.removeprefix("pg_catalog.")
+    if last in KNOWN_NAMES and last not in FUNCTIONS and last not in AGGREGATES:
+        return analysis.not_supported(f"function {last}", location)
     return analysis.error(
         SqlState.UNDEFINED_FUNCTION,
         f"function {_signature(name, types)} does not exist",

@@ -40,6 +40,13 @@ from engine.sql.analyzer.scope import Scope
 from engine.sql.functions.comparison import NOT_SORTABLE
 from engine.sql.parser import Node
 
+_SUBQUERIES: Final = {
+    "EXISTS_SUBLINK": "exists",
+    "EXPR_SUBLINK": "scalar",
+    "ANY_SUBLINK": "any",
+    "ALL_SUBLINK": "all",
+}
+
 _TESTS: Final[dict[str, tuple[bool | None, bool, str]]] = {
     "IS_TRUE": (True, False, "IS TRUE"),
     "IS_NOT_TRUE": (True, True, "IS NOT TRUE"),
@@ -299,43 +306,64 @@ def row(scope: Scope, fields: Node) -> Expression:
 
 
 def subquery(scope: Scope, fields: Node) -> Expression:
-    """EXISTS (...), (SELECT ...), x IN (SELECT ...), x op ANY (SELECT ...)."""
+    """EXISTS (...), (SELECT ...), x IN (SELECT ...), x op ANY (SELECT ...), x op ALL (...)."""
     analysis = scope.analysis
     location = fields.get("location", 0)
-    kind = fields["subLinkType"]
-    if kind not in ("EXISTS_SUBLINK", "EXPR_SUBLINK", "ANY_SUBLINK"):
+    kind = _SUBQUERIES.get(fields["subLinkType"])
+    if kind is None:
         raise analysis.not_supported("this form of subquery", location)
     query = analysis.rules.subquery(scope, fields["subselect"])
     scope.query.has_subqueries = True
-    if kind == "EXISTS_SUBLINK":
-        return SubqueryResult(type_oid=t.BOOL, kind="exists", query=query, location=location)
+    references = _own_references(query.outer_references)
+    if kind == "exists":
+        return SubqueryResult(
+            type_oid=t.BOOL, kind=kind, query=query, references=references, location=location
+        )
     output = query.output
     if len(output) != 1:
-        if kind == "ANY_SUBLINK":
-            message = "subquery has too many columns"
-        else:
-            message = "subquery must return only one column"
+        many = "subquery has too many columns"
+        message = "subquery must return only one column" if kind == "scalar" else many
         raise scope.error(SqlState.SYNTAX_ERROR, message, location)
     column = output[0].expression
-    if kind == "EXPR_SUBLINK":
+    if kind == "scalar":
         return SubqueryResult(
             type_oid=column.type_oid,
             typmod=column.typmod,
-            kind="scalar",
+            kind=kind,
             query=query,
+            references=references,
             location=location,
         )
     argument = scope.transform(fields["testexpr"])
     name = fields["operName"][-1]["String"]["sval"] if "operName" in fields else "="
     placeholder = CaseSubject(type_oid=column.type_oid, typmod=column.typmod)
     comparison = binary_operator(scope, name, argument, placeholder, location)
-    if not isinstance(comparison, OperatorCall) or comparison.arguments[1] is not placeholder:
-        raise analysis.not_supported("IN (subquery) of another type", location)
+    if not isinstance(comparison, OperatorCall) or comparison.type_oid != t.BOOL:
+        raise analysis.not_supported("this operator over a subquery", location)
+    # The subquery's column takes the type that the operator wants, whatever the query is like.
+    output[0].expression = coerce(analysis, column, comparison.operator.right, "i", implicit=True)
     return SubqueryResult(
         type_oid=t.BOOL,
-        kind="any",
+        kind=kind,
         query=query,
         operator=comparison.operator,
         argument=comparison.arguments[0],
+        references=references,
         location=location,
+    )
+
+
+def _own_references(outer: Sequence[Var]) -> tuple[Var, ...]:
+    """The subquery's references to outer levels, as seen from the level that it stands in."""
+    return tuple(
+        Var(
+            type_oid=var.type_oid,
+            typmod=var.typmod,
+            location=var.location,
+            entry=var.entry,
+            attribute=var.attribute,
+            levels_up=var.levels_up - 1,
+            name=var.name,
+        )
+        for var in outer
     )

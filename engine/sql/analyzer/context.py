@@ -18,14 +18,15 @@ MAX_PARAMETERS = 65535
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The two entry points that every rule of the analyzer may come back to.
+    """The entry points that every rule of the analyzer may come back to.
 
     They are handed down because the rules need each other in circles: an expression holds a
-    subquery, which holds expressions. Both take the scope and a parse node.
+    subquery, which holds expressions. They take the scope and a parse node.
     """
 
     expression: Callable[[Any, Any], Any]
     subquery: Callable[[Any, Any], Any]
+    select: Callable[[Any, Any], Any]
 
 
 class AnalysisContext:

@@ -234,16 +234,22 @@ class Row(Expression):
 
 @dataclass(slots=True, kw_only=True)
 class SubqueryResult(Expression):
-    """A scalar subquery, EXISTS, or `argument IN (subquery)`; `kind` is scalar, exists, any."""
+    """A subquery in an expression; `kind` is scalar, exists, any or all.
+
+    `query` is the analyzed query, and after planning its plan. `references` are the columns of this
+    level that the subquery reads: with them it is run anew for each row, without them once.
+    """
 
     kind: str
     query: Any
     operator: Operator | None = None
     argument: Expression | None = None
-    negated: bool = False
+    references: tuple[Var, ...] = ()
 
     def children(self) -> tuple[Expression, ...]:
-        return () if self.argument is None else (self.argument,)
+        if self.argument is None:
+            return self.references
+        return (self.argument, *self.references)
 
 
 @dataclass(slots=True, kw_only=True)

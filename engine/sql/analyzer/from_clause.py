@@ -13,6 +13,7 @@ from engine.sql.analyzer.operators import binary_operator
 from engine.sql.analyzer.query import (
     FromTree,
     Join,
+    Query,
     RangeColumn,
     RangeReference,
     RangeTableEntry,
@@ -174,8 +175,9 @@ def _subquery_entry(scope: Scope, fields: Node) -> RangeTableEntry:
             hint=f"For example, FROM ({example}) [AS] foo.",
         )
     # What stands beside the subquery in FROM is invisible in it; what surrounds the query is not.
-    outside = Scope(scope.analysis, scope.query, parent=scope.parent)
-    query = scope.analysis.rules.subquery(outside, fields["subquery"])
+    inside = Scope(scope.analysis, Query("select"), parent=scope.parent)
+    query = scope.analysis.rules.select(inside, fields["subquery"]["SelectStmt"])
+    scope.outer_references += inside.outer_references
     columns = [
         RangeColumn(target.name, target.expression.type_oid, target.expression.typmod, number)
         for number, target in enumerate(query.output, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import SqlState
-from engine.sql.analyzer.expressions import AggregateCall, Expression, Var
+from engine.sql.analyzer.expressions import AggregateCall, Expression, SubqueryResult, Var
 from engine.sql.analyzer.scope import Scope
 
 
@@ -30,5 +30,21 @@ def _check(scope: Scope, expression: Expression, groups: Sequence[Expression]) -
             "or be used in an aggregate function",
             expression.location,
         )
+    if isinstance(expression, SubqueryResult):
+        _check_references(scope, expression, groups)
+        if expression.argument is not None:
+            _check(scope, expression.argument, groups)
+        return
     for child in expression.children():
         _check(scope, child, groups)
+
+
+def _check_references(scope: Scope, subquery: SubqueryResult, groups: Sequence[Expression]) -> None:
+    for var in subquery.references:
+        if var.levels_up == 0 and var not in groups:
+            entry = scope.query.range_table[var.entry]
+            raise scope.error(
+                SqlState.GROUPING_ERROR,
+                f'subquery uses ungrouped column "{entry.alias}.{var.name}" from outer query',
+                var.location,
+            )

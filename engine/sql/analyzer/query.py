@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.sql.analyzer.expressions import Expression, FunctionCall, SortKey
+from engine.sql.analyzer.expressions import Expression, FunctionCall, SortKey, Var
 
 
 @dataclass(slots=True)
@@ -82,8 +82,9 @@ class Query:
 
     For INSERT, `targets` has one entry per column of the table in order, over the rows of `source`
     (range table entry 1) or, with `source` None, over one row of nothing. For UPDATE, `assignments`
-    maps attribute numbers to expressions over the old row. `result_entry` is the range table index
-    of the modified relation.
+    maps attribute numbers to expressions over the old row. `outer_references` are the columns of
+    outer query levels that it reads, in it or below. `result_entry` is the range table index of the
+    modified relation.
     """
 
     command: str
@@ -107,6 +108,7 @@ class Query:
     assignments: list[tuple[int, Expression]] = field(default_factory=list)
     returning: list[TargetEntry] = field(default_factory=list)
     returns_rows: bool = True
+    outer_references: list[Var] = field(default_factory=list)
 
     @property
     def output(self) -> list[TargetEntry]:

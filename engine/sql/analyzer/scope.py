@@ -38,7 +38,8 @@ class Scope:
     """The names visible in one clause of one query level.
 
     `clause` is what error messages call it. `merged` are the columns of JOIN USING: they come first
-    in `*` and hide the columns that they stand for from unqualified names.
+    in `*` and hide the columns that they stand for from unqualified names. `parent` is the scope
+    around a subquery; `outer_references` are the columns that were found there, as seen from here.
     """
 
     analysis: AnalysisContext
@@ -48,6 +49,7 @@ class Scope:
     clause: str = ""
     parent: Scope | None = None
     in_aggregate: bool = False
+    outer_references: list[Var] = field(default_factory=list)
 
     def error(
         self, sqlstate: str, message: str, location: int, hint: str | None = None
@@ -72,10 +74,18 @@ class Scope:
                     if found is not None:
                         raise self.ambiguous(name, location)
                     found = expression
-        return found if found is not None else self._system_column(name)
+        if found is None:
+            found = self._system_column(name)
+        if found is None and self.parent is not None:
+            outer = self.parent.column(name, location)
+            return None if outer is None else self._outer(outer, location)
+        return found
 
     def qualified_column(self, qualifier: str, name: str, location: int) -> Expression:
         """The column that `qualifier.name` means; 42P01 or 42703 without one."""
+        if self.parent is not None and self.parent.knows(qualifier) and not self.offers(qualifier):
+            outer = self.parent.qualified_column(qualifier, name, location)
+            return self._outer(outer, location)
         item = self.item(qualifier, location)
         found: Expression | None = None
         for column_name, expression in item.columns:
@@ -90,6 +100,32 @@ class Scope:
                 SqlState.UNDEFINED_COLUMN, f"column {qualifier}.{name} does not exist", location
             )
         return found
+
+    def offers(self, qualifier: str) -> bool:
+        """Whether this query level has a source with that alias."""
+        return any(item.alias == qualifier for item in self.items)
+
+    def knows(self, qualifier: str) -> bool:
+        """Whether this or an outer level has one."""
+        if self.offers(qualifier):
+            return True
+        return self.parent is not None and self.parent.knows(qualifier)
+
+    def _outer(self, expression: Expression, location: int) -> Expression:
+        """A column of an outer level, as it is referred to from here."""
+        if not isinstance(expression, Var):
+            raise self.analysis.not_supported("a merged column in a subquery", location)
+        var = Var(
+            type_oid=expression.type_oid,
+            typmod=expression.typmod,
+            location=location,
+            entry=expression.entry,
+            attribute=expression.attribute,
+            levels_up=expression.levels_up + 1,
+            name=expression.name,
+        )
+        self.outer_references.append(var)
+        return var
 
     def item(self, qualifier: str, location: int) -> NamespaceItem:
         """The source with that alias; 42P01 without one."""

@@ -70,7 +70,9 @@ def analyze_subquery(outer: Scope, node: Node) -> Query:
     if kind != "SelectStmt":
         raise outer.analysis.not_supported(f"{kind} as a subquery")
     scope = Scope(outer.analysis, Query("select"), parent=outer)
-    return analyze_select(scope, body)
+    query = analyze_select(scope, body)
+    query.outer_references = scope.outer_references
+    return query
 
 
 def _clause_location(clause: object) -> int:
@@ -298,4 +300,6 @@ def _set_operation(scope: Scope, body: Node) -> Query:
 
 def _side(scope: Scope, body: Node) -> Query:
     side = Scope(scope.analysis, Query("select"), parent=scope.parent)
-    return analyze_select(side, body, keep_unknown=True)
+    query = analyze_select(side, body, keep_unknown=True)
+    scope.outer_references += side.outer_references
+    return query

@@ -14,7 +14,7 @@ from engine.sql.analyzer.transform import transform
 from engine.sql.parser import RawStatement
 from engine.sql.services import Catalog
 
-RULES: Final = Rules(expression=transform, subquery=analyze_subquery)
+RULES: Final = Rules(expression=transform, subquery=analyze_subquery, select=analyze_select)
 
 QUERY_KINDS: Final = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt"})
 

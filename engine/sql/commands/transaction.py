@@ -81,6 +81,8 @@ def _is_true(constant: Node) -> bool:
 def set_transaction(statement: RawStatement, services: Services) -> CommandResult:
     """SET TRANSACTION ...; and SET SESSION CHARACTERISTICS AS TRANSACTION ..."""
     body = statement.body
+    if body.get("name") == "TRANSACTION SNAPSHOT":
+        raise not_supported("SET TRANSACTION SNAPSHOT")
     isolation, read_only = transaction_modes(body.get("args", []))
     if body.get("name") == "SESSION CHARACTERISTICS":
         if isolation is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.sql.planner.plans import Plan
+from engine.sql.planner.plans import Layout, Plan
 from engine.sql.services import Services
 
 Row = Sequence[Any]
@@ -19,7 +19,8 @@ class ExecutionContext:
     """State of one execution of one statement.
 
     `run` starts a plan: subqueries inside expressions come back through it. `processed` counts the
-    rows that a modification changed.
+    rows that a modification changed; `outer` are the rows around a correlated subquery, innermost
+    last.
     """
 
     services: Services
@@ -27,4 +28,5 @@ class ExecutionContext:
     snapshot: Any
     run: Callable[[Plan, ExecutionContext], Iterator[Row]]
     processed: int = 0
+    outer: list[tuple[Layout, Row]] = field(default_factory=list)
     case_subjects: list[list[Any]] = field(default_factory=list)

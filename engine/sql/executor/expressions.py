@@ -89,7 +89,19 @@ def _compile_param(node: Param, layout: Layout, context: ExecutionContext) -> Ev
 
 
 def _compile_var(node: Var, layout: Layout, context: ExecutionContext) -> Evaluate:
+    if node.levels_up:
+        # A correlated subquery is compiled anew for each outer row, so this is a constant to it.
+        outer_layout, row = context.outer[-node.levels_up]
+        return _constant(_outer_value(node, outer_layout, row))
     return operator.itemgetter(layout.position(node))
+
+
+def _outer_value(node: Var, layout: Layout, row: Sequence[Any]) -> Any:
+    column = Var(
+        type_oid=node.type_oid, typmod=node.typmod, entry=node.entry, attribute=node.attribute
+    )
+    position = layout.computed_position(column)
+    return row[layout.position(column) if position is None else position]
 
 
 def _compile_operator(node: OperatorCall, layout: Layout, context: ExecutionContext) -> Evaluate:
@@ -101,7 +113,7 @@ def _compile_operator(node: OperatorCall, layout: Layout, context: ExecutionCont
     if is_constant:
         if value is None:
             return _constant(None)
-        if isinstance(left, Var) and not layout.computed:
+        if isinstance(left, Var) and not left.levels_up and not layout.computed:
             position = layout.position(left)
             if function is operator.eq:
                 return _column_equals(position, value)
@@ -382,7 +394,7 @@ def _compile_subquery(node: SubqueryResult, layout: Layout, context: ExecutionCo
     argument = None
     if node.argument is not None:
         argument = compile_expression(node.argument, layout, context)
-    return compile_subquery(node, argument, context)
+    return compile_subquery(node, argument, layout, context)
 
 
 _COMPILERS: Final[dict[type, Compiler]] = {

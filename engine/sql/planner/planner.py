@@ -160,7 +160,9 @@ def _is_identity(expressions: list[Expression], layout: Layout, width: int) -> b
     if len(expressions) != width or layout.computed:
         return False
     return all(
-        isinstance(expression, Var) and layout.position(expression) == index
+        isinstance(expression, Var)
+        and expression.levels_up == 0
+        and layout.position(expression) == index
         for index, expression in enumerate(expressions)
     )
 
@@ -348,7 +350,7 @@ def _used_columns(query: Query) -> tuple[dict[int, int], tuple[int, ...]]:
     system: list[int] = []
     for expression in all_expressions(query):
         for node in walk(expression):
-            if isinstance(node, Var):
+            if isinstance(node, Var) and node.levels_up == 0:
                 if node.attribute > 0:
                     used[node.entry] = max(used.get(node.entry, 0), node.attribute)
                 elif node.attribute not in system:

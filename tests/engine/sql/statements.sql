@@ -436,6 +436,15 @@ select a.id, b.id from j a left join j b on a.id = b.id and b.id > 3 order by 1
 select (select max(id) from j), (select id from j where false)
 select (select id from j)
 select (select id, label from j)
+select a.id, (select max(b.id) from j b where b.id < a.id) from j a order by a.id
+select a.id from j a where exists (select 1 from j b where b.t1_id = a.id) order by a.id
+select a.id from j a where a.id in (select b.id + 1 from j b where b.t1_id = a.t1_id) order by 1
+select id, (select (select c.id + j.id from j c where c.id = b.id) from j b where b.id = j.id) from j order by id
+select t1_id, (select count(*) from t1 where t1.id = j.t1_id) from j group by t1_id order by t1_id
+select id, (select count(*) from t1 where t1.id = j.t1_id) from j group by id
+select 5 > all (select id from j), 2 <= any (select id from j), 2 > all (select id from j where false)
+select 2 in (select 2.0), 2.0 in (select id from j), 9 in (select t1_id from j), 9 not in (select id from j)
+select (select nosuch from j), (select j.nosuch)
 select exists (select 1 from j), exists (select 1 from j where false), not exists (select 1 from j)
 select id from j where t1_id in (select id from t1) order by id
 select id from j where t1_id = (select min(id) from t1) order by id
