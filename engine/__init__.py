@@ -1,1 +1,1 @@
-"""A multi-process relational database engine with PostgreSQL 15's process architecture and file formats."""
+"""A multi-process relational database engine: PostgreSQL 15's processes, protocol and files."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -105,6 +105,6 @@ def _write(host: Host, path: str, text: str) -> None:
         host.close(fd)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(f"engine: error: {message}", err=True)
     sys.exit(1)
