@@ -159,10 +159,10 @@ class Server:
         """What the server has logged."""
         return self.output.read_text() if self.output.exists() else ""
 
-    def wait_for_log(self, text: str) -> None:
-        """Return when the log has that text."""
+    def wait_for_log(self, text: str, times: int = 1) -> None:
+        """Return when the log has that text, so many times."""
         deadline = time.monotonic() + PATIENCE_S
-        while text not in self.log():
+        while self.log().count(text) < times:
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"the log never said {text!r}:\n{self.log()}")
             time.sleep(0.005)
