@@ -131,6 +131,11 @@ class SqlEngine:
         """Lock the tables, take a snapshot, and hand out what rows can be fetched from."""
         if analyzed.command is not None:
             return CommandExecution(analyzed.raw, analyzed.command, self.services)
+        if len(parameters) < len(analyzed.parameter_types):
+            raise SqlError(
+                SqlState.UNDEFINED_PARAMETER,
+                f"there is no value for parameter ${len(parameters) + 1}",
+            )
         current = self._lock_and_validate(analyzed)
         plan = current.plan
         if plan is None:

@@ -236,7 +236,7 @@ def numeric_binary(value: Decimal) -> bytes:
         sign = _NAN if value.is_nan() else (_MINUS_INFINITY if value < 0 else _PLUS_INFINITY)
         return _HEADER.pack(0, 0, sign, 0)
     digits = scale(value)
-    text = format(abs(value), "f")
+    text = format(value.copy_abs(), "f")
     whole, _, fraction = text.partition(".")
     whole = whole.lstrip("0")
     whole = whole.rjust(-(-len(whole) // DIGITS_PER_WORD) * DIGITS_PER_WORD, "0")

@@ -75,5 +75,5 @@ def statement_name(statement: RawStatement) -> str:
 
 
 def unsupported_statement(statement: RawStatement) -> SqlError:
-    """0A000 that names the statement."""
+    """0A000 that names the statement (SQL-4)."""
     return not_supported(statement_name(statement))

@@ -16,7 +16,7 @@ Evaluate = Callable[[Row], Any]
 
 @dataclass(slots=True)
 class ExecutionContext:
-    """State of one execution of one statement.
+    """State of one execution of one statement; the plan itself never changes (SQL-1).
 
     `run` starts a plan: subqueries inside expressions come back through it. `processed` counts the
     rows that a modification changed; `outer` are the rows around a correlated subquery, innermost

@@ -257,7 +257,7 @@ def _numeric_operators() -> list[Operator]:
     rows += [
         Operator("+", 0, t.NUMERIC, t.NUMERIC, lambda value: value),
         Operator("-", 0, t.NUMERIC, t.NUMERIC, numeric.negate),
-        Operator("@", 0, t.NUMERIC, t.NUMERIC, abs),
+        Operator("@", 0, t.NUMERIC, t.NUMERIC, Decimal.copy_abs),
         Operator("^", t.NUMERIC, t.NUMERIC, t.NUMERIC, power),
         Operator("-", t.PG_LSN, t.PG_LSN, t.NUMERIC, lambda left, right: Decimal(left - right)),
         Operator("+", t.PG_LSN, t.NUMERIC, t.PG_LSN, lambda left, right: _lsn(left, int(right))),

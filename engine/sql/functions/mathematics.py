@@ -96,7 +96,7 @@ FUNCTIONS: Final = (
     ),
     Function(1394, "abs", (t.FLOAT4,), t.FLOAT4, abs),
     Function(1395, "abs", _F, t.FLOAT8, abs),
-    Function(1705, "abs", _N, t.NUMERIC, abs),
+    Function(1705, "abs", _N, t.NUMERIC, Decimal.copy_abs),
     *(
         Function(oid, "mod", (kind, kind), kind, arithmetic.integer_remainder)
         for oid, kind in ((940, t.INT2), (941, t.INT4), (947, t.INT8))
