@@ -127,7 +127,7 @@ def test_who_waits_for_the_holder_to_be_done_does_not_get_the_lock(world: World)
 
 
 def test_a_free_lock_wakes_all_who_will_not_take_it_and_one_who_will(world: World) -> None:
-    """Group commit: a waiter that leaves without the lock wakes nobody, so all are woken at once."""
+    """Group commit: who leaves without the lock wakes nobody, so all are woken at once."""
     locks = world.locks(1)
     locks.acquire(LOCK)
 
