@@ -34,6 +34,8 @@ ORPHANS_BOUND_S: Final = 10.0
 GRACE_S: Final = 8.0
 """A server that answers this long without having done what is expected will not do it."""
 REFUSAL_BOUND_S: Final = 10.0
+STARTS_BOUND: Final = 3
+"""A server that ended so often will not come up."""
 LOG_BOUND_S: Final = 5.0
 
 AUXILIARY: Final = (Role.CHECKPOINTER, Role.BGWRITER, Role.WALWRITER, Role.LOGGER)
@@ -42,6 +44,7 @@ OF_ITS_OWN: Final = re.compile(
 )
 """Log lines that tell of a process that died without our doing."""
 
+LAST_WORDS: Final = re.compile(r"(?:PANIC|FATAL):  (?!the database system is )|terminated by")
 PROCESS_ENDED: Final = re.compile(r"\(PID (\d+)\) (?:was terminated by|exited with)")
 
 CONCLUSIVE: Final = frozenset({"redo_done", "redo_not_required"})
@@ -67,6 +70,7 @@ class Reaction:
     lost: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     replay: Replay | None = None
+    last_words: list[str] = field(default_factory=list)
 
     def to_object(self) -> dict[str, Any]:
         """For the history."""
@@ -129,11 +133,15 @@ class Watch:
         reaction = begun or Reaction(strike.name)
         probe = Probe(self._target.conninfo)
         deadline = time.monotonic() + self._bound_s
-        answered_since = 0.0
+        answered_since, starts = 0.0, 0
         try:
             while time.monotonic() < deadline:
                 self._driver.pump(TICK_S)
                 if self._target.exit_status() is not None:
+                    starts += 1
+                    if starts > STARTS_BOUND:
+                        self.exits.append(self._target.exit_status() or 0)
+                        break
                     self.restart(strike, reaction)
                     probe.close()
                     probe = Probe(self._target.conninfo)
@@ -241,6 +249,8 @@ class Watch:
         reaction.postmaster_exits = list(self.exits)
         lines = list(self.lines)
         reaction.marks = marks_in(lines)
+        if not reaction.recovered:
+            reaction.last_words = [line for line in lines if LAST_WORDS.search(line)][-2:]
         losses = self._driver.losses[strike.losses_before :]
         reaction.lost = sorted(
             {loss.sqlstate or loss.message for loss in losses if loss.established}

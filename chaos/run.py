@@ -47,11 +47,11 @@ class CycleReport:
     number: int
     fault: str
     where: str
-    strike: Strike
-    reaction: Reaction | None
-    stop: Strike | None
-    ended: Counter[str]
-    seconds: float
+    strike: Strike | None = None
+    reaction: Reaction | None = None
+    stop: Strike | None = None
+    ended: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -180,42 +180,41 @@ class Run:
     # a cycle -------------------------------------------------------------------------------------
 
     def _cycle(self, cycle: Cycle) -> None:
+        report = CycleReport(cycle.number, cycle.fault.name, str(cycle.fault.where))
         began = time.monotonic()
         ended_before = Counter(self.driver.tally.ended)
-        self._observer.phase(f"cycle {cycle.number}: load")
-        reached = self._counter()
-        stop = None
-        if cycle.stop is not None:
-            self._go_to(cycle.stop.where, reached)
-            self._note_calm()
-            stop = self._striker.stop(cycle.stop)
-            self._book(stop, cycle)
-            self._react(stop, cycle)
-        self._go_to(cycle.fault.where, reached)
-        self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
-        self._note_calm()
-        strike, reaction = self._strike(cycle)
-        self._observer.phase(f"cycle {cycle.number}: settling")
-        self._load(cycle.settle)
-        self._audit()
-        report = CycleReport(
-            cycle.number,
-            cycle.fault.name,
-            str(cycle.fault.where),
-            strike,
-            reaction,
-            stop,
-            self.driver.tally.ended - ended_before,
-            time.monotonic() - began,
-        )
-        self.outcome.cycles.append(report)
-        self._observer.cycle(report, self.plan)
+        try:
+            self._break_and_mend(cycle, report)
+        finally:
+            report.ended = self.driver.tally.ended - ended_before
+            report.seconds = time.monotonic() - began
+            if report.strike is not None:
+                self.outcome.cycles.append(report)
+                self._observer.cycle(report, self.plan)
         self._hear()
         upkeep = self._workload.upkeep()
         if upkeep is not None:
             self._do_alone(upkeep)
 
-    def _strike(self, cycle: Cycle) -> tuple[Strike, Reaction | None]:
+    def _break_and_mend(self, cycle: Cycle, report: CycleReport) -> None:
+        """Load, fault, recovery, load, audit; `report` learns of each part as it happens."""
+        self._observer.phase(f"cycle {cycle.number}: load")
+        reached = self._counter()
+        if cycle.stop is not None:
+            self._go_to(cycle.stop.where, reached)
+            self._note_calm()
+            report.stop = self._striker.stop(cycle.stop)
+            self._book(report.stop, cycle)
+            self._react(report.stop, cycle)
+        self._go_to(cycle.fault.where, reached)
+        self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
+        self._note_calm()
+        self._strike(cycle, report)
+        self._observer.phase(f"cycle {cycle.number}: settling")
+        self._load(cycle.settle)
+        self._audit()
+
+    def _strike(self, cycle: Cycle, report: CycleReport) -> None:
         fault = cycle.fault
         crashes = fault.name not in LEAVES_OTHERS_ALONE
         crashes = crashes and (not fault.name.startswith("stop:") or bool(fault.crash_by))
@@ -228,14 +227,11 @@ class Run:
             strike = self._striker.stop(fault)
         else:
             strike = self._striker.kill(fault, fault.name)
+        report.strike = strike
         self._book(strike, cycle)
-        reaction = self._react(strike, cycle, begun) if strike.kills or strike.struck else None
+        if strike.kills or strike.struck:
+            self._react(strike, cycle, begun, report)
         self.driver.gate_open = True
-        if reaction is not None and reaction.recovery_s is not None and strike.kills:
-            self.outcome.recoveries_s.append(reaction.recovery_s)
-            if reaction.replay is not None:
-                self.outcome.replays.append(reaction.replay)
-        return strike, reaction
 
     def _note_calm(self) -> None:
         """Nothing may go wrong by itself."""
@@ -251,15 +247,26 @@ class Run:
         if not strike.struck:
             self.outcome.missed.append(f"cycle {cycle.number}: {strike.name}: {strike.missed}")
 
-    def _react(self, strike: Strike, cycle: Cycle, begun: Reaction | None = None) -> Reaction:
+    def _react(
+        self,
+        strike: Strike,
+        cycle: Cycle,
+        begun: Reaction | None = None,
+        report: CycleReport | None = None,
+    ) -> None:
         self._observer.phase(f"cycle {cycle.number}: recovery")
         reaction = self._watch.until_back(strike, begun)
+        if report is not None:
+            report.reaction = reaction
         value = {"cycle": cycle.number, "strike": strike.to_object()}
         self.history.note("reaction", value | {"reaction": reaction.to_object()})
+        if reaction.recovery_s is not None and strike.kills:
+            self.outcome.recoveries_s.append(reaction.recovery_s)
+            if reaction.replay is not None:
+                self.outcome.replays.append(reaction.replay)
+        self._hear()
         if not reaction.recovered:
-            self._hear()
             raise Ended
-        return reaction
 
     def _counter(self) -> dict[str, float]:
         tally = self.driver.tally

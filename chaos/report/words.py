@@ -44,6 +44,8 @@ def plan_line(plan: Plan) -> str:
 def deed(report: CycleReport) -> str:
     """What was done in a cycle."""
     strike = report.strike
+    if strike is None:
+        return f"{report.fault} was not reached"
     stopped = report.fault.startswith("stop:")
     if not strike.struck and not strike.kills:
         return f"{report.fault} did not strike ({strike.missed})"
@@ -65,7 +67,7 @@ def cycle_line(report: CycleReport, cycles: int) -> str:
     if report.stop is not None and report.stop.struck:
         parts[0] += f", {report.stop.name.removeprefix('stop:')} stopped before"
     reaction = report.reaction
-    if reaction is not None and report.strike.kills:
+    if reaction is not None and report.strike is not None and report.strike.kills:
         parts.append(f"back in {seconds(reaction.recovery_s)}")
         replay = reaction.replay
         if replay is not None and replay.records is not None:

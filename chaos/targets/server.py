@@ -21,7 +21,7 @@ from typing import ClassVar, Final
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.log import Replay, ServerLog, replay_in
 from chaos.targets.processes import ProcessTable, Role, is_running, send, title_of
-from chaos.targets.templates import copy_tree, template
+from chaos.targets.templates import copy_of_template, copy_tree
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 LEAVING_SECONDS: Final = 5.0
@@ -90,8 +90,13 @@ class Server(ABC):
         self.launcher.guard([str(self.directory)])
         self.data_directory = self.directory / "data"
         self.log = ServerLog([self.directory / "stderr"], self.directory / "logs")
-        made = template(self.name, self.version(), f"{self.wal_segment_mb}", self.initialize)
-        copy_tree(made, self.data_directory)
+        copy_of_template(
+            self.name,
+            self.version(),
+            f"{self.wal_segment_mb} MB segments",
+            self.initialize,
+            self.data_directory,
+        )
         for part in ("sockets", "logs"):
             (self.directory / part).mkdir(mode=0o700)
         lines = [f"{name} = '{value}'" for name, value in self.all_settings().items()]

@@ -13,8 +13,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock
+
+TEMPLATES_KEPT: Final = 6
+"""Per target; the others, least recently used first, are removed."""
 
 
 def cache_directory() -> Path:
@@ -23,23 +27,30 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "chaos" / "templates"
 
 
-def template(target: str, version: str, configuration: str, build: Callable[[Path], None]) -> Path:
-    """The template's directory, built now if it is not there. Templates of other versions are
-    removed.
+def copy_of_template(
+    target: str,
+    version: str,
+    configuration: str,
+    build: Callable[[Path], None],
+    destination: Path,
+) -> None:
+    """Copy the template, which is built first if it is not there.
+
+    All under the lock: another version's run may be about to remove a template that it thinks old.
     """
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    stem = f"{target}-{_digest(version)}"
-    path = cache / f"{stem}-{_digest(configuration)}"
+    path = cache / f"{target}-{_digest(version)}-{_digest(configuration)}"
     with FileLock(cache / f"{target}.lock"):
         if not path.exists():
-            for old in sorted(cache.glob(f"{target}-*")):
-                if not old.name.startswith(stem):
-                    shutil.rmtree(old, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as scratch:
                 build(Path(scratch) / "data")
                 (Path(scratch) / "data").rename(path)
-    return path
+        os.utime(path)
+        templates = sorted(cache.glob(f"{target}-*"), key=lambda found: found.stat().st_mtime)
+        for old in templates[:-TEMPLATES_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+        copy_tree(path, destination)
 
 
 def copy_tree(source: Path, destination: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chaos.history import NEMESIS, Event, Process
 from chaos.oracle import Violation
+from properties.checkers.words import some
 
 
 class Liveness:
@@ -26,9 +27,7 @@ class Liveness:
         elif event.f == "begin":
             self._bound_s = value["bound_s"]
         elif event.f == "reaction" and not value["reaction"]["recovered"]:
-            what = value["strike"]["name"]
-            message = f"no query was answered within {self._bound_s:g} s after the fault {what}"
-            yield self._violation(event, message)
+            yield self._violation(event, self._not_back(value["strike"], value["reaction"]))
         elif event.f == "stalled":
             message = (
                 f"no progress within {value['seconds']:g} s while no fault was under way; the"
@@ -48,6 +47,15 @@ class Liveness:
         if seconds > self._bound_s:
             message = f"{event.f} took longer than {self._bound_s:g} s"
             yield self._violation(event, message)
+
+    def _not_back(self, strike: dict[str, Any], seen: dict[str, Any]) -> str:
+        """What happened instead of an answer."""
+        message = f"no query was answered after the fault {strike['name']}"
+        if len(seen["postmaster_exits"]) > 1:
+            message += f", the postmaster ended with status {some(seen['postmaster_exits'])}"
+        else:
+            message += f" within {self._bound_s:g} s"
+        return message + "".join(f"; {line}" for line in seen.get("last_words", []))
 
     def _judge_phase(self, event: Event, value: dict[str, Any]) -> Iterable[Violation]:
         if value["seconds"] > value["bound_s"]:

@@ -308,7 +308,7 @@ def test_liveness_sees_a_server_that_does_not_come_back() -> None:
     built = Builder(BANK)
     built.reaction("walwriter", recovered=False)
     said = messages(Liveness(), built.events)
-    assert said == "no query was answered within 30 s after the fault walwriter"
+    assert said == "no query was answered after the fault walwriter within 30 s"
 
 
 @pytest.mark.parametrize(
