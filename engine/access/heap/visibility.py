@@ -32,7 +32,7 @@ from engine.access.heap.tuple import (
     XMIN_INVALID,
 )
 from engine.errors import check
-from engine.transaction.clog import COMMITTED
+from engine.transaction.clog import ABORTED, COMMITTED
 from engine.transaction.snapshot import Snapshot
 from engine.transaction.transactions import Transactions
 from engine.types import FIRST_NORMAL_XID
@@ -124,7 +124,7 @@ class Visibility:
                 return xid != 0
             status = self._clog.status(xid)
             outcome = status == COMMITTED
-            if status:
+            if outcome or status == ABORTED:
                 # An outcome never changes. (In progress may just mean a crash, and is asked again.)
                 if len(self._outcomes) >= _REMEMBERED_OUTCOMES:
                     self._outcomes.clear()

@@ -82,9 +82,11 @@ def test_under_repeatable_read_the_second_updater_fails_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+@pytest.mark.parametrize("shared_buffers", [16, 64])
 def test_every_snapshot_sees_all_of_a_transfer_or_nothing(
-    cluster: HeapCluster, isolation: str
+    make_cluster: Callable[..., HeapCluster], isolation: str, shared_buffers: int
 ) -> None:
+    cluster = make_cluster(shared_buffers=shared_buffers)
     session, table = cluster.session(), cluster.relation(INT4, INT8, TEXT)
     session.insert(table, *[(number, 100, "x" * 500) for number in range(ACCOUNTS)])
 
