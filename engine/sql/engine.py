@@ -29,6 +29,7 @@ from engine.sql.commands.result import Command
 from engine.sql.commands.transaction import is_exit
 from engine.sql.executor.context import ExecutionContext
 from engine.sql.executor.run import QueryExecution, run_plan
+from engine.sql.functions.system import OID_NAMES
 from engine.sql.parser import Parser, RawStatement, stack_depth_exceeded
 from engine.sql.planner.planner import all_expressions, plan_query
 from engine.sql.planner.plans import Plan
@@ -144,7 +145,12 @@ class SqlEngine:
         if current.kind != "select":
             services.transactions.prevent_if_read_only(current.kind.upper())
         context = ExecutionContext(services, parameters, services.transactions.snapshot(), run_plan)
-        return QueryExecution(plan, current.kind, context, len(current.columns))
+        names = [
+            (position, column.type_oid)
+            for position, column in enumerate(current.columns)
+            if column.type_oid in OID_NAMES
+        ]
+        return QueryExecution(plan, current.kind, context, len(current.columns), names)
 
     def _analyze_command(self, raw: RawStatement) -> AnalyzedStatement:
         command = COMMANDS.get(raw.kind)

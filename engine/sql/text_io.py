@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy
 
+from engine.catalog.text_array import unpack_text_array
 from engine.errors import SqlError, SqlState
 from engine.sql import type_table as t
 from engine.sql.numeric import CONTEXT, normalized, numeric_text
@@ -295,6 +296,10 @@ def _regtype_text(oid: int) -> str:
     return t.type_display(oid) if oid in t.BY_OID else str(oid)
 
 
+def _named_oid_text(oid: int) -> str:
+    return oid.shown if isinstance(oid, t.NamedOid) else str(oid)
+
+
 def _same(text: str) -> str:
     return text
 
@@ -354,6 +359,18 @@ INPUT: Final[dict[int, Callable[[str], Any]]] = {
     t.XID8: _unsigned_input("xid8", 64),
 }
 
+
+def _text_array_text(stored: bytes) -> str:
+    """A stored text[] (`pg_class.reloptions`) as `array_out` prints it."""
+    return "{" + ",".join(_array_element(item) for item in unpack_text_array(stored)) + "}"
+
+
+def _array_element(text: str) -> str:
+    if text and text.lower() != "null" and re.search(r'[\s{},"\\]', text) is None:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 OUTPUT: Final[dict[int, Callable[[Any], str]]] = {
     t.BOOL: lambda value: "t" if value else "f",
     t.BYTEA: lambda value: "\\x" + value.hex(),
@@ -379,11 +396,12 @@ OUTPUT: Final[dict[int, Callable[[Any], str]]] = {
     t.NUMERIC: numeric_text,
     t.CSTRING: _same,
     t.PG_LSN: format_lsn,
-    t.REGCLASS: str,
+    t.REGCLASS: _named_oid_text,
     t.REGTYPE: _regtype_text,
     t.REGPROC: str,
-    t.REGNAMESPACE: str,
+    t.REGNAMESPACE: _named_oid_text,
     t.RECORD: record_text,
     t.VOID: lambda value: "",
     t.XID8: str,
+    t.TEXT_ARRAY: _text_array_text,
 }

@@ -43,7 +43,19 @@ VOID: Final = 2278
 ANYELEMENT: Final = 2283
 PG_LSN: Final = 3220
 REGNAMESPACE: Final = 4089
+TEXT_ARRAY: Final = 1009
 XID8: Final = 5069
+
+
+class NamedOid(int):
+    """A regclass or regnamespace on its way to the client: the oid, and what to show for it."""
+
+    shown: str
+
+    def __new__(cls, oid: int, shown: str) -> NamedOid:
+        value = super().__new__(cls, oid)
+        value.shown = shown
+        return value
 
 
 class TypeInfo(NamedTuple):
@@ -113,7 +125,7 @@ def type_display(oid: int, typmod: int = -1) -> str:
     """`format_type(oid, typmod)`: the name in messages, such as `character varying(4)`."""
     info = BY_OID.get(oid)
     if info is None:
-        return f"type {oid}" if oid else "-"
+        return f"with OID {oid}" if oid else "-"
     if typmod >= 4:
         if oid in (VARCHAR, BPCHAR):
             return f"{info.display}({typmod - 4})"

@@ -70,12 +70,20 @@ def input_function(type_oid: int, binary: bool) -> Callable[[bytes], Any]:
 
 
 def output_function(type_oid: int, binary: bool) -> Callable[[Any], bytes]:
-    """The function that turns a value into its bytes."""
+    """The function that turns a value into its bytes.
+
+    Some columns of the catalogs have types that nothing else has here, and are mostly null: that
+    such a type has no output function matters when there is a value.
+    """
     function = (_BINARY_OUTPUT if binary else _TEXT_OUTPUT).get(type_oid)
-    if function is None:
+    if function is not None:
+        return function
+
+    def refuse(value: Any) -> bytes:
         form = "binary" if binary else "text"
         raise not_supported(f"{form} output of type {t.type_display(type_oid)}")
-    return function
+
+    return refuse
 
 
 def text_input(type_oid: int) -> Callable[[str], Any]:

@@ -11,8 +11,9 @@ from typing import Any, Final
 from engine.errors import SqlError, SqlState
 from engine.sql import type_table as t
 from engine.sql.analyzer.context import AnalysisContext
-from engine.sql.analyzer.expressions import Coercion, Const, Expression, Param
+from engine.sql.analyzer.expressions import Coercion, Const, Expression, FunctionCall, Param
 from engine.sql.functions.lookup import CASTS
+from engine.sql.functions.system import OID_NAMES
 from engine.sql.text_io import OUTPUT
 from engine.sql.types import text_input, typmod_function
 
@@ -52,6 +53,13 @@ def coerce(
     if not can_coerce(source, target, context):
         raise cannot_cast(analysis, expression, target)
     cast = CASTS.get((source, target))
+    if cast is None and source in OID_NAMES:
+        return FunctionCall(
+            type_oid=target,
+            function=OID_NAMES[source],
+            arguments=(expression,),
+            location=expression.location,
+        )
     implementation = _text_conversion(source, target) if cast is None else cast.implementation
     return Coercion(
         type_oid=target,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from engine.sql.executor.shaping import (
     sort,
     unique,
 )
+from engine.sql.functions.system import OID_NAMES
 from engine.sql.planner.plans import (
     Aggregate,
     Filter,
@@ -47,6 +48,7 @@ from engine.sql.planner.plans import (
     ValuesScan,
     VirtualScan,
 )
+from engine.sql.type_table import NamedOid
 
 NodeFunction = Callable[[Any, ExecutionContext], Iterator[Row]]
 
@@ -79,14 +81,25 @@ def run_plan(plan: Plan, context: ExecutionContext) -> Iterator[Row]:
 
 
 class QueryExecution:
-    """A running query. A statement that changes rows runs to its end at the first `fetch`."""
+    """A running query. A statement that changes rows runs to its end at the first `fetch`.
 
-    def __init__(self, plan: Plan, command: str, context: ExecutionContext, width: int) -> None:
+    `names` are the positions and types of columns whose oids are shown as names.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        command: str,
+        context: ExecutionContext,
+        width: int,
+        names: Sequence[tuple[int, int]] = (),
+    ) -> None:
         self._command = command
         self._context = context
         self._rows: Iterator[Row] | None = None
         self._plan = plan
         self._width = width
+        self._names = names
         self._returns_rows = not isinstance(plan, ModifyTable) or plan.returning is not None
         self.done = False
         self.tag = ""
@@ -116,8 +129,22 @@ class QueryExecution:
         # A scan may hand up longer rows than the query's; both are sequences.
         width = self._width
         rows = [tuple(row) if len(row) == width else tuple(row)[:width] for row in fetched]
+        if self._names:
+            rows = [self._with_names(row) for row in rows]
         self._finish(len(rows))
+        if self.done:
+            # The portal may stay open for long: what its snapshot sees need not (MVCC-4).
+            self._rows = None
+            self._context.snapshot = None
         return rows
+
+    def _with_names(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = list(row)
+        for position, type_oid in self._names:
+            if values[position] is not None:
+                shown = OID_NAMES[type_oid].implementation(self._context.services, values[position])
+                values[position] = NamedOid(values[position], shown)
+        return tuple(values)
 
     def _finish(self, fetched: int) -> None:
         if self._command == "select":

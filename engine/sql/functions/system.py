@@ -11,6 +11,7 @@ from engine.config.definitions import SERVER_VERSION
 from engine.errors import Notice, SqlError, SqlState
 from engine.sql import type_table as t
 from engine.sql.functions.entries import Function
+from engine.sql.functions.strings import quote_identifier
 from engine.sql.services import Services
 
 VERSION: Final = (
@@ -171,6 +172,23 @@ def _format_type(_: Services, oid: int | None, typmod: int | None) -> str | None
     return "-" if oid == 0 else "???"
 
 
+def relation_text(services: Services, oid: int) -> str:
+    """`regclassout`: the relation's name, with its schema if it is not found without."""
+    relation = services.catalog.relation_by_oid(oid)
+    if relation is None:
+        return str(oid) if oid else "-"
+    name = quote_identifier(relation.name)
+    if _table_is_visible(services, oid):
+        return name
+    schema = services.catalog.schema_name(relation.schema_oid)
+    return f"{quote_identifier(schema or '')}.{name}"
+
+
+def schema_text(services: Services, oid: int) -> str:
+    """`regnamespaceout`."""
+    return services.catalog.schema_name(oid) or (str(oid) if oid else "-")
+
+
 def _encoding_name(_: Services, encoding: int) -> str:
     return "UTF8" if encoding == _UTF8 else ""
 
@@ -206,6 +224,12 @@ def _function(
         oid, name, arguments, result, implementation, strict, immutable=False, needs_context=True
     )
 
+
+OID_NAMES: Final = {
+    t.REGCLASS: _function(2219, "regclassout", (t.REGCLASS,), t.TEXT, relation_text),
+    t.REGNAMESPACE: _function(4087, "regnamespaceout", (t.REGNAMESPACE,), t.TEXT, schema_text),
+}
+"""The text of oids that stand for names in the catalog."""
 
 FUNCTIONS: Final = (
     _function(89, "version", (), t.TEXT, _version),

@@ -86,3 +86,11 @@ def test_sleeping_takes_its_time(session: MemorySession) -> None:
 )
 def test_order_and_limit_work_at_every_level(accounts: MemorySession, query: str) -> None:
     assert [row[0] for row in accounts.rows(query)] == [10, 9, 8]
+
+
+def test_a_regclass_shows_the_name(accounts: MemorySession) -> None:
+    oid = accounts.catalog.relations["accounts"].oid
+    assert accounts.text("'accounts'::regclass") == "accounts"
+    assert accounts.value("select 'accounts'::regclass::oid") == oid
+    assert accounts.value("select 'accounts'::regclass::text || '!'") == "accounts!"
+    assert accounts.text("1::regclass") == "1"
