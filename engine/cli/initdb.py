@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 import click
 
+from engine.cli.tool import tool_command
 from engine.config import Config
 from engine.datadir import (
     CONFIGURATION_FILE,
@@ -43,7 +44,7 @@ host    all       all   ::1/128       scram-sha-256
 """
 
 
-@click.command()
+@tool_command()
 @click.option("-D", "--pgdata", "data", envvar="PGDATA", metavar="DATADIR",
               help="Location for this cluster (or $PGDATA).")  # fmt: skip
 @click.argument("directory", required=False)

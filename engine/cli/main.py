@@ -8,10 +8,15 @@ from engine.cli.controldata import controldata
 from engine.cli.initdb import initdb
 from engine.cli.pagedump import pagedump
 from engine.cli.server import start, status, stop
+from engine.cli.tool import HELP_OPTIONS, ToolGroup
 from engine.cli.waldump import waldump
+from engine.config import Config
 
 
-@click.group(context_settings={"help_option_names": ["-?", "-h", "--help"]})
+@click.group(cls=ToolGroup, context_settings=HELP_OPTIONS)
+@click.version_option(
+    Config().server_version, "-V", "--version", message="engine (PostgreSQL) %(version)s"
+)
 def main() -> None:
     """A multi-process database engine with PostgreSQL 15's process architecture and files."""
 

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 import click
 
+from engine.cli.tool import tool_command
 from engine.config import SETTINGS
 from engine.datadir import PID_FILE, VERSION_FILE
 from engine.host.api import OpenMode, Signal
@@ -18,9 +19,13 @@ NOT_RUNNING: Final = 3
 NO_DATA_DIRECTORY: Final = 4
 _POLL_MS: Final = 10
 _DOT_MS: Final = 1000
+_MODES: Final = {
+    "smart": Signal.TERM, "fast": Signal.INT, "immediate": Signal.QUIT,
+    "s": Signal.TERM, "f": Signal.INT, "i": Signal.QUIT,
+}  # fmt: skip
 
 _DATA_OPTION = click.option(
-    "-D", "--pgdata", "data", required=True, envvar="PGDATA", metavar="DATADIR",
+    "-D", "--pgdata", "data", envvar="PGDATA", metavar="DATADIR",
     help="Location of the data directory (or $PGDATA).",
 )  # fmt: skip
 _TIMEOUT_OPTION = click.option(
@@ -29,7 +34,7 @@ _TIMEOUT_OPTION = click.option(
 )  # fmt: skip
 
 
-@click.command()
+@tool_command()
 @_DATA_OPTION
 @click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("-k", "socket_directory", metavar="DIR", help="Directory of the Unix socket.")
@@ -39,7 +44,7 @@ _TIMEOUT_OPTION = click.option(
 @click.option("-w/-W", "--wait/--no-wait", default=True, help="Wait until started (default).")
 @_TIMEOUT_OPTION
 def start(
-    data: str,
+    data: str | None,
     port: int | None,
     socket_directory: str | None,
     log_file: str | None,
@@ -80,20 +85,23 @@ def start(
     _fail("server did not start in time")
 
 
-@click.command()
+@tool_command()
 @_DATA_OPTION
-@click.option("-m", "--mode", type=click.Choice(["smart", "fast", "immediate", "s", "f", "i"]),
-              default="fast", show_default=True, help="How to shut down.")  # fmt: skip
+@click.option("-m", "--mode", metavar="smart|fast|immediate", default="fast", show_default=True,
+              help="How to shut down.")  # fmt: skip
 @click.option("-w/-W", "--wait/--no-wait", default=True, help="Wait until stopped (default).")
 @_TIMEOUT_OPTION
-def stop(data: str, mode: str, wait: bool, timeout: int) -> None:
+def stop(data: str | None, mode: str, wait: bool, timeout: int) -> None:
     """Stop the server of a data directory."""
+    if mode not in _MODES:
+        _fail(
+            f'unrecognized shutdown mode "{mode}"\nTry "engine stop --help" for more information.'
+        )
     host = _host(data)
     pid = read_pid(host)
     if pid is None:
         _fail(f'PID file "{host.root}/{PID_FILE}" does not exist\nIs server running?')
-    signal = {"s": Signal.TERM, "f": Signal.INT, "i": Signal.QUIT}[mode[0]]
-    if not host.process_exists(pid) or not host.signal(pid, signal):
+    if not host.process_exists(pid) or not host.signal(pid, _MODES[mode]):
         _fail(f"could not send stop signal (PID: {pid}): No such process\nIs server running?")
     if not wait:
         click.echo("server shutting down")
@@ -109,9 +117,9 @@ def stop(data: str, mode: str, wait: bool, timeout: int) -> None:
     _fail(f"server does not shut down{hint}")
 
 
-@click.command()
+@tool_command()
 @_DATA_OPTION
-def status(data: str) -> None:
+def status(data: str | None) -> None:
     """Say whether a server runs in a data directory: exit code 0 when it does, 3 when not."""
     host = _host(data)
     pid = read_pid(host)
@@ -122,7 +130,12 @@ def status(data: str) -> None:
     click.echo(f'engine "-D" "{host.root}"')
 
 
-def _host(data: str) -> RealHost:
+def _host(data: str | None) -> RealHost:
+    if not data:
+        _fail(
+            "no database directory specified and environment variable PGDATA unset\n"
+            'Try "engine COMMAND --help" for more information.'
+        )
     host = RealHost(data)
     if host.stat("") is None:
         _fail(f'directory "{data}" does not exist', NO_DATA_DIRECTORY)
@@ -138,7 +151,7 @@ def _options(
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator or name.lower() not in SETTINGS:
-            raise click.UsageError(f"-c {setting}: give NAME=VALUE with the name of a parameter")
+            _fail(f"-c {setting}: give NAME=VALUE with the name of a configuration parameter")
         options[name.lower()] = value
     if port is not None:
         options["port"] = str(port)

@@ -108,12 +108,16 @@ def _parse_file(text: str) -> list[tuple[int, str, str]]:
 def _read_text(host: Host, path: str) -> str:
     try:
         fd = host.open(path)
-    except FileNotFoundError:
+    except OSError as error:
         raise FatalError(
             SqlState.UNDEFINED_FILE,
-            f'could not access the server configuration file "{path}": No such file or directory',
+            f'could not access the server configuration file "{path}": {error.strerror}',
         ) from None
     try:
         return host.pread(fd, host.file_size(fd), 0).decode()
+    except UnicodeDecodeError as error:
+        raise FatalError(
+            SqlState.CONFIG_FILE_ERROR, f'file "{path}" is not UTF-8 from byte {error.start} on'
+        ) from None
     finally:
         host.close(fd)
