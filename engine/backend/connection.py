@@ -186,6 +186,8 @@ class Connection:
             log=self._log,
         )
         session = Session(context)
+        # AuthenticationOk is in `out` still: no word may come before it, not even the last.
+        client.is_sending = True
         host.last_words(self._speak_last)
         self._greet()
         return session
