@@ -308,8 +308,10 @@ class Postmaster:
             self._on_crash(gone, ended)
 
     def _on_crash(self, gone: Child, ended: ChildExit) -> None:
-        """PM-2."""
-        if not self._crashed and self._shutdown is not Shutdown.IMMEDIATE:
+        """PM-2. After an immediate shutdown or a failed startup all end so, as they were told to."""
+        if self._shutdown is Shutdown.IMMEDIATE or self._startup_failed:
+            return
+        if not self._crashed:
             self._log.log(describe_exit(gone, ended))
             self._log.log("terminating any other active server processes")
         self._crashed = True

@@ -74,7 +74,7 @@ def test_a_smart_shutdown_waits_for_the_last_client(server: Server) -> None:
 def test_an_immediate_shutdown_is_a_crash_for_the_data(server: Server) -> None:
     server.query("CREATE TABLE t (a integer)")
     server.query("INSERT INTO t VALUES (1)")
-    server.stop("immediate")
+    assert server.stop("immediate") == 0
     server.start()
     assert server.query("SELECT a FROM t") == [(1,)]
     assert "redo starts at" in server.log()
