@@ -32,7 +32,7 @@ MESSAGE_LIMITS: Final[dict[int, int]] = {
     ord("c"): SMALL_MESSAGE_LIMIT,
     ord("f"): SMALL_MESSAGE_LIMIT,
 }
-"""The longest body that each type of frontend message may have, after authentication."""
+"""The largest length word that each type of frontend message may have, after authentication."""
 
 PASSWORD_LIMITS: Final[dict[int, int]] = {ord("p"): 65_535}
 """While the server waits for a password or SASL message, nothing else may come."""
@@ -94,7 +94,7 @@ class ReceiveBuffer:
         limit = limits.get(kind)
         if limit is None:
             raise _unexpected_type(kind, limits)
-        if length < 4 or length - 4 > limit:
+        if length < 4 or length > limit:
             raise ProtocolViolation("invalid message length")
         end = start + 1 + length
         if end > len(data):
