@@ -308,7 +308,7 @@ class Postmaster:
             self._on_crash(gone, ended)
 
     def _on_crash(self, gone: Child, ended: ChildExit) -> None:
-        """PM-2. After an immediate shutdown or a failed startup all end so, as they were told to."""
+        """PM-2. After an immediate shutdown or a failed startup all end so, as told."""
         if self._shutdown is Shutdown.IMMEDIATE or self._startup_failed:
             return
         if not self._crashed:
