@@ -80,7 +80,11 @@ class PidFile:
         self._lines = [
             str(host.pid()), data_directory, str(started_s), str(port), "", "", "", STARTING,
         ]  # fmt: skip
-        self._write()
+        try:
+            self._write()
+        except OSError:
+            host.unlink(PID_FILE)
+            raise
 
     def set_listening(self, socket_directory: str, address: str) -> None:
         """Where clients find the server: lines 5 and 6."""

@@ -8,7 +8,7 @@ from typing import NoReturn
 from engine.catalog.descriptors import catalog_descriptor
 from engine.catalog.tables import CATALOGS
 from engine.config import Config, read_configuration
-from engine.errors import EngineError
+from engine.errors import EngineError, FatalError
 from engine.host.api import Host
 from engine.host.real import RealHost
 from engine.processes.postmaster.data_directory_lock import PidFile, lock_data_directory
@@ -16,6 +16,7 @@ from engine.processes.postmaster.listeners import Listeners
 from engine.processes.postmaster.server import Postmaster
 from engine.recovery.control import read_control_file
 from engine.shmem.log import Log
+from engine.wal.file_error import file_sqlstate
 
 
 def run_postmaster(data_directory: str, options: Mapping[str, str] | None = None) -> NoReturn:
@@ -54,6 +55,11 @@ def serve(host: Host, data_directory: str, options: dict[str, str]) -> int:
         return Postmaster(host, config, options, log, listeners, pid_file).run()
     except EngineError as error:
         log.error(error)
+        return 1
+    except OSError as error:
+        # What the disk refuses before there is a child: postmaster.pid, the lock, the log's pipe.
+        where = f' in data directory "{data_directory}"'
+        log.error(FatalError(file_sqlstate(error), f"could not start{where}: {error.strerror}"))
         return 1
     finally:
         if listeners is not None:

@@ -183,3 +183,25 @@ def test_a_disk_for_wal_that_stays_full_ends_in_a_clear_refusal(
     [(groups,)] = server.query("SELECT count(*) FROM t WHERE b = 'text 1'")
     assert groups in (acknowledged, acknowledged + 1)
     assert server.stop() == 0
+
+
+def test_a_server_on_a_disk_that_is_wholly_full_says_so_and_starts_later(
+    small_disk: SmallDisk, cluster_template: Path
+) -> None:
+    server = Server.from_template(cluster_template, small_disk.directory)
+    server.output = small_disk.directory.parent / "output"
+    server.sockets = small_disk.directory.parent
+    try:
+        small_disk.fill()
+        server.start(wait=False)
+        assert server.wait_for_exit() == 1
+        assert "FATAL:  " in server.log()
+        assert "No space left on device" in server.log()
+        assert "Traceback" not in server.log()
+        assert not (server.data / "postmaster.pid").exists()
+        small_disk.make_room()
+        server.start()
+        assert server.query("SELECT 1") == [(1,)]
+        assert server.stop() == 0
+    finally:
+        server.destroy()
