@@ -35,12 +35,13 @@ from chaos.workloads.catalogue import WORKLOADS
 DEFAULT_SUITE: Final = "properties.suites:default"
 DEFAULT_OUT: Final = "chaos-out"
 INTERRUPTED: Final = 130
+ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PLAIN_WIDTH: Final = 110
 SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM is answered as Ctrl-C is: everything is stopped and removed."""
+    """SIGTERM and SIGHUP are answered as Ctrl-C is: everything is stopped and removed."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -174,12 +175,12 @@ def _interruptible(report: Terminal) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in order; a second one is not needed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         raise Interrupted
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, interrupt)
     try:
         yield
     except KeyboardInterrupt:

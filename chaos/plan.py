@@ -238,7 +238,7 @@ def draw_where(chance: random.Random, kind: str) -> Where:
 def draw_fault(chance: random.Random, kind: str, where: Where) -> Fault:
     """The fault with everything else about it; all is drawn, used or not (PLAN-2)."""
     hunts = tuple(
-        Hunt(chance.choice(["seen", "seen", "redo"]), int(chance.random() ** 2 * 60_000))
+        Hunt(chance.choice(["seen", "seen", "redo"]), int(chance.random() ** 2 * 30_000))
         for _ in range(chance.choice([1, 2, 3]))
     )
     crash_by = chance.choice(["backend", "all"])

@@ -47,6 +47,8 @@ class Hunter:
             strike.hunts.append(found)
             if found["killed"]:
                 strike.kills["startup"] += 1
+            if not found["struck"]:
+                break  # the server is up, or on its way: nothing is left to hunt
         outcomes = [hunt for hunt in strike.hunts if hunt["struck"]]
         strike.struck = bool(outcomes)
         if not outcomes:
@@ -65,10 +67,14 @@ class Hunter:
             found["missed"] = "recovery was over before the blow"
         elif fault.name == "stop:startup":
             self._striker.hold(pid, fault.hold_ms / 1000, strike)
+            strike.at = time.monotonic()
             found["struck"] = True
         else:
+            blow = time.monotonic()
             self._kill(pid, found)
             strike.victims.append(pid)
+            if found["killed"]:
+                strike.at = blow
         return found
 
     def _kill(self, pid: int, found: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ class Terminal:
 
     def table(self, results: list[Mapping[str, Any]]) -> None:
         """All runs, one row each, and what was killed in all of them."""
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
         for name in COLUMNS:
             table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
         for result in results:
