@@ -17,8 +17,9 @@ from chaos.driver import Client, ClientState, Driver
 from chaos.faults.catalogue import ENDS_THE_POSTMASTER
 from chaos.plan import Fault
 from chaos.targets.api import Target
-from chaos.targets.processes import Role, is_running, send
+from chaos.targets.processes import Role, is_running, send, state_of
 
+COMPUTING_SECONDS: Final = 0.02
 FREEZE_SECONDS: Final = 0.5
 
 
@@ -159,8 +160,20 @@ class Striker:
             if latest is not None:
                 return latest.backend_pid
         busy: list[Client] = [client for client in clients if client.state is ClientState.BUSY]
-        candidates = busy or clients
-        return candidates[fault.victim % len(candidates)].backend_pid
+        candidates = [client.backend_pid for client in busy or clients]
+        if fault.on_cpu:
+            candidates = self._await_computing(candidates) or candidates
+        return candidates[fault.victim % len(candidates)]
+
+    def _await_computing(self, pids: list[int]) -> list[int]:
+        """Those that are on a CPU, or soon are."""
+        deadline = time.monotonic() + COMPUTING_SECONDS
+        while time.monotonic() < deadline:
+            found = [pid for pid in pids if state_of(pid) == "R"]
+            if found:
+                return found
+            self._driver.pump(0)
+        return []
 
     # the postmaster ------------------------------------------------------------------------------
 
@@ -191,8 +204,4 @@ class Striker:
 
 
 def _has_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"Z", b"X")
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    return state_of(pid) in ("T", "Z", "X", "")

@@ -64,13 +64,18 @@ def title_of(pid: int) -> str:
         return ""
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process exists and has not ended (one that is only to be reaped has)."""
+def state_of(pid: int) -> str:
+    """The state letter that `ps` shows (R, S, D, T, Z, X); empty if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+            return file.read().rpartition(b")")[2].split()[0].decode()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and has not ended (one that is only to be reaped has)."""
+    return state_of(pid) not in ("Z", "X", "")
 
 
 def send(pid: int, number: signal.Signals) -> bool:
