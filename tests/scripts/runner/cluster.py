@@ -46,6 +46,11 @@ class Cluster:
         """As libpq wants it."""
         return f"host={self.server.sockets} port={self.server.port} user=postgres dbname=postgres"
 
+    def log(self) -> str:
+        """All that was logged: on stderr, and by the logger if there is one."""
+        files = sorted((self.server.data / "log").glob("*.log"))
+        return self.server.log() + "".join(path.read_text() for path in files)
+
     def start(self) -> bool:
         """Start; whether it let clients in. It may refuse, and end."""
         if self.is_running:
@@ -108,7 +113,7 @@ class Cluster:
         return found[title]
 
     def _times_ready(self) -> int:
-        return self.server.log().count(_READY)
+        return self.log().count(_READY)
 
     def _wait_until_ready(self, times: int) -> bool:
         self._wait_for(lambda: self._times_ready() >= times or not self.is_running)
@@ -118,5 +123,5 @@ class Cluster:
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline:
-                raise ScriptError(f"waited too long; the log:\n{self.server.log()}")
+                raise ScriptError(f"waited too long; the log:\n{self.log()}")
             time.sleep(0.005)

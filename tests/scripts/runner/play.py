@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from tests.scripts.runner.cluster import ROLES, Cluster
 from tests.scripts.runner.disk import Disk, wal_lines
@@ -36,6 +38,7 @@ class Player:
             "restart": self._restart,
             "kill": self._kill,
             "cancel": self._cancel,
+            "close": self._close,
             "stop": self._stop,
             "continue": self._continue,
             "forget": self._forget,
@@ -103,6 +106,16 @@ class Player:
         self._sessions.clear()
         return [line for session in sessions for line in session.last_words()]
 
+    def _cancel(self, arguments: list[str]) -> list[str]:
+        (name,) = arguments
+        self._session(name).cancel()
+        return []
+
+    def _close(self, arguments: list[str]) -> list[str]:
+        (name,) = arguments
+        self._sessions.pop(name).close()
+        return []
+
     # the server ---------------------------------------------------------------------------------
 
     def _set(self, arguments: list[str]) -> list[str]:
@@ -148,11 +161,6 @@ class Player:
                 raise ScriptError("kill whom?")
         return self._lose_sessions()
 
-    def _cancel(self, arguments: list[str]) -> list[str]:
-        (name,) = arguments
-        self._session(name).cancel()
-        return []
-
     def _stop(self, arguments: list[str]) -> list[str]:
         (role,) = arguments
         self._cluster.stop(role)
@@ -167,22 +175,28 @@ class Player:
 
     def _forget(self, arguments: list[str]) -> list[str]:
         _no_more(arguments)
-        self._wal_position = self._disk.records(self._flushed_wal())[1]
-        self._log_position = len(self._cluster.server.log())
+        if self._cluster.is_running:
+            high, low = self._ask("SELECT pg_current_wal_insert_lsn()").split("/")
+            self._wal_position = (int(high, 16) << 32) + int(low, 16)
+        else:
+            self._wal_position = self._disk.wal_end()
+        self._log_position = len(self._cluster.log())
         return []
 
     def _waldump(self, arguments: list[str]) -> list[str]:
-        records, self._wal_position = self._disk.records(self._flushed_wal())
+        if self._cluster.is_running and "walwriter" not in self._cluster.stopped_roles:
+            self._wait_until_flushed()
+        records, self._wal_position = self._disk.records(self._wal_position)
         return [self._masks.wal(line) for line in wal_lines(records, arguments)]
 
-    def _flushed_wal(self) -> int:
-        """Where to read from, when all that has been inserted is on disk.
-
-        With the WAL writer standing still, what is on disk is all there will be.
-        """
-        if self._cluster.is_running and "walwriter" not in self._cluster.stopped_roles:
-            self._ask_until_true("SELECT pg_current_wal_flush_lsn() = pg_current_wal_insert_lsn()")
-        return self._wal_position
+    def _wait_until_flushed(self) -> None:
+        """The WAL writer takes a rollback's record to the disk, but a little later."""
+        deadline = time.monotonic() + PATIENCE_S
+        question = "SELECT pg_current_wal_flush_lsn() = pg_current_wal_insert_lsn()"
+        while not self._ask(question):
+            if time.monotonic() > deadline:
+                raise ScriptError("WAL is in memory only: end the transaction that wrote it first")
+            time.sleep(0.005)
 
     def _pagedump(self, arguments: list[str]) -> list[str]:
         table, block, *rest = arguments
@@ -194,7 +208,7 @@ class Player:
         return [self._masks.lsns(line) for line in self._disk.control_lines(words)]
 
     def _log(self, words: list[str]) -> list[str]:
-        text = self._cluster.server.log()
+        text = self._cluster.log()
         new, self._log_position = text[self._log_position :], len(text)
         lines = [self._masks.log(line) for line in new.splitlines()]
         return [
@@ -231,12 +245,9 @@ class Player:
             raise ScriptError(f"no table {table}; look at it once before the server goes down")
         return self._filenodes[table]
 
-    def _ask_until_true(self, question: str) -> None:
-        with self._cluster.server.connect(patience_s=PATIENCE_S) as connection:
-            while True:
-                row = connection.execute(question.encode()).fetchone()
-                if row is not None and row[0]:
-                    return
+    def _ask(self, question: str) -> Any:
+        ((answer,),) = self._cluster.server.query(question)
+        return answer
 
 
 def _no_more(arguments: list[str]) -> None:
