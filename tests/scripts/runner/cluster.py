@@ -77,6 +77,7 @@ class Cluster:
         before = self.pid_of("logger")
         os.kill(before, signal.SIGKILL)
         self._wait_for(lambda: self.server.processes().get("logger", before) != before)
+        self._wait_for(lambda: f"logger process (PID {before})" in self.log())
 
     def kill_postmaster(self) -> None:
         """SIGKILL the postmaster alone; its children notice and end."""

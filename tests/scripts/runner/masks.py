@@ -12,6 +12,7 @@ _LOG_PREFIX = re.compile(r"^<time> \[\d+\] ")
 _SECONDS = re.compile(r"\d+\.\d+ s\b")
 _PID = re.compile(r"\bPID \d+")
 _CHECKSUM = re.compile(r"checksum [0-9A-F]{4} \((\w+)(?: [0-9A-F]{4})?\)")
+_CHECKSUMS = re.compile(r"checksum \d+ but expected \d+")
 _WAL_PAGE_SIZE = 8192
 
 
@@ -37,7 +38,8 @@ class Masks:
             return "0/0"
         if lsn % self._segment_size == 0:
             lsn += LONG_HEADER_SIZE
-        elif lsn % _WAL_PAGE_SIZE == 0:
+        elif lsn % _CHECKSUMS = re.compile(r"checksum \d+ but expected \d+")
+_WAL_PAGE_SIZE == 0:
             lsn += SHORT_HEADER_SIZE
         return self._lsns.setdefault(lsn, f"@{len(self._lsns) + 1}")
 
@@ -61,4 +63,5 @@ class Masks:
         """A line of the server log, without its prefix."""
         line = _LOG_PREFIX.sub("", _TIME.sub("<time>", line))
         line = _SECONDS.sub("<n> s", line)
+        line = _CHECKSUMS.sub("checksum <n> but expected <n>", line)
         return self.lsns(_PID.sub("PID <pid>", line))

@@ -210,6 +210,7 @@ class Player:
     def _log(self, words: list[str]) -> list[str]:
         text = self._cluster.log()
         new, self._log_position = text[self._log_position :], len(text)
+        new = new.replace(str(self._cluster.server.sockets), "<directory>")
         lines = [self._masks.log(line) for line in new.splitlines()]
         return [
             line
