@@ -38,8 +38,7 @@ class Masks:
             return "0/0"
         if lsn % self._segment_size == 0:
             lsn += LONG_HEADER_SIZE
-        elif lsn % _CHECKSUMS = re.compile(r"checksum \d+ but expected \d+")
-_WAL_PAGE_SIZE == 0:
+        elif lsn % _WAL_PAGE_SIZE == 0:
             lsn += SHORT_HEADER_SIZE
         return self._lsns.setdefault(lsn, f"@{len(self._lsns) + 1}")
 
