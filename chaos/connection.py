@@ -205,7 +205,8 @@ def _rows(result: pq.abc.PGresult) -> list[tuple[str | None, ...]]:
     get = result.get_value
     return [
         tuple(
-            None if (cell := get(row, column)) is None else cell.decode() for column in range(width)
+            None if (cell := get(row, column)) is None else cell.decode(errors="backslashreplace")
+            for column in range(width)
         )
         for row in range(result.ntuples)
     ]

@@ -54,8 +54,11 @@ class Probe:
             return
         if connection.state is State.CONNECTING:
             connection.advance_connecting()
-        elif isinstance(connection.receive(), Answer) and self.answered_at == 0.0:
-            self.answered_at = time.monotonic()
+        elif (answer := connection.receive()) is not None and self.answered_at == 0.0:
+            if isinstance(answer, Answer):
+                self.answered_at = time.monotonic()
+            elif str(answer) not in self.refusals:
+                self.refusals.append(str(answer))  # asked again, but not forgotten
 
     def _drop(self) -> None:
         self.answered_at = 0.0

@@ -39,10 +39,9 @@ STARTS_BOUND: Final = 3
 LOG_BOUND_S: Final = 5.0
 
 AUXILIARY: Final = (Role.CHECKPOINTER, Role.BGWRITER, Role.WALWRITER, Role.LOGGER)
-OF_ITS_OWN: Final = re.compile(
-    r"PANIC: |was terminated by signal|exited with exit code|terminating any other active server"
-)
-"""Log lines that tell of a process that died without our doing."""
+DEATH: Final = re.compile(r"PANIC: |was terminated by signal|exited with exit code")
+CRASH: Final = re.compile(r"terminating any other active server")
+"""Log lines that tell of the death of a process, and of what it leads to."""
 
 LAST_WORDS: Final = re.compile(r"(?:PANIC|FATAL):  (?!the database system is )|terminated by")
 PROCESS_ENDED: Final = re.compile(r"\(PID (\d+)\) (?:was terminated by|exited with)")
@@ -71,6 +70,7 @@ class Reaction:
     refusals: list[str] = field(default_factory=list)
     replay: Replay | None = None
     last_words: list[str] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
 
     def to_object(self) -> dict[str, Any]:
         """For the history."""
@@ -112,10 +112,14 @@ class Watch:
         return problems
 
     def _is_of_its_own(self, line: str) -> bool:
-        """Whether a log line tells of a crash that we did not make (some lines come late)."""
+        """Whether a log line tells of a crash that we did not make."""
+        return self._is_death_of_its_own(line) or CRASH.search(line) is not None
+
+    def _is_death_of_its_own(self, line: str) -> bool:
+        """Whether a log line tells of a process that died without us (some lines come late)."""
         about = PROCESS_ENDED.search(line)
         ours = about is not None and int(about[1]) in self._victims
-        return not ours and OF_ITS_OWN.search(line) is not None
+        return not ours and DEATH.search(line) is not None
 
     def forget(self) -> None:
         """Begin anew with what is logged, lost and ended."""
@@ -234,7 +238,8 @@ class Watch:
         return not any(is_running(pid) for pid in sorted(before))
 
     def _conclude(self, strike: Strike, reaction: Reaction) -> None:
-        self._victims.update(strike.victims)
+        if strike.kills:
+            self._victims.update(strike.victims)
         after = self._target.processes()
         for role in AUXILIARY:
             then = [pid for pid, its in strike.before.items() if its is role]
@@ -249,6 +254,7 @@ class Watch:
         reaction.postmaster_exits = list(self.exits)
         lines = list(self.lines)
         reaction.marks = marks_in(lines)
+        reaction.crashes = [line for line in lines if self._is_death_of_its_own(line)]
         if not reaction.recovered:
             reaction.last_words = [line for line in lines if LAST_WORDS.search(line)][-2:]
         losses = self._driver.losses[strike.losses_before :]

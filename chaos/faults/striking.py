@@ -122,9 +122,12 @@ class Striker:
         if not strike.struck:
             strike.missed = "the process was gone"
 
-    def _kill_frozen(self, pids: Iterable[int], strike: Strike) -> None:
-        """The machine stands still, the victims die, the disk is copied, the machine goes on."""
-        frozen = [self._target.postmaster(), *self._target.processes()]
+    def _kill_frozen(self, pids: list[int], strike: Strike) -> None:
+        """The machine stands still, the victims die, the disk is copied, the machine goes on.
+
+        The victims are stopped first: they were chosen for what they are doing now.
+        """
+        frozen = [*pids, self._target.postmaster(), *self._target.processes()]
         try:
             self._freeze(frozen)
             self._kill_all(pids, strike)
@@ -152,13 +155,15 @@ class Striker:
 
     def _find_backend(self, fault: Fault) -> int | None:
         driver = self._driver
-        clients = [client for client in driver.connected() if client.backend_pid]
+        ours = self._target.processes()  # a pid that is not among them may be anybody's by now
+        clients = [client for client in driver.connected() if client.backend_pid in ours]
         if not clients:
             return None
-        if fault.where.counter == "commits":
-            latest = next((c for c in clients if c.number == driver.last_commit_by), None)
-            if latest is not None:
-                return latest.backend_pid
+        latest_by = {"commits": driver.last_commit_by, "statements": driver.last_statement_by}
+        number = latest_by.get(fault.where.counter)
+        latest = next((client for client in clients if client.number == number), None)
+        if latest is not None:
+            return latest.backend_pid
         busy: list[Client] = [client for client in clients if client.state is ClientState.BUSY]
         candidates = [client.backend_pid for client in busy or clients]
         if fault.on_cpu:

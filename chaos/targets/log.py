@@ -54,7 +54,9 @@ MARKS: Final = {
     "ready": re.compile(r"database system is ready to accept connections"),
     "interrupted": re.compile(r"database system was (interrupted|not properly shut down)"),
     "old_processes": re.compile(
-        r"pre-existing shared memory block|is still in use|lock file .* already exists"
+        # Not the lock of a socket: that would not keep a server on another port away.
+        r"pre-existing shared memory block|lock file \"(?:.*/)?postmaster\.pid\" already exists"
+        r"|processes of an earlier postmaster are still running"
     ),
     "panic": re.compile(r"\bPANIC:"),
 }

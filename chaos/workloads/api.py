@@ -141,7 +141,10 @@ def integer(text: str | None) -> int:
     """A column that must hold an integer."""
     if text is None:
         raise WrongAnswer("null where there is never a null")
-    return int(text)
+    try:
+        return int(text)
+    except ValueError:
+        raise WrongAnswer(f"{text!r} where there is always an integer") from None
 
 
 def run_all(statements: Sequence[Statement]) -> Callable[[Any], Body]:

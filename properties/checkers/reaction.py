@@ -15,6 +15,7 @@ Source: PostgreSQL 15, postmaster.c (`reaper`, `HandleChildCrash`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -94,9 +95,19 @@ def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
             yield f"the postmaster did not give up with exit status 1 but with {hunt['exit']}"
     if killed and "gave_up" not in seen["marks"]:
         yield "the log does not say that the postmaster gave up"
+    if odd := unexplained_exits(strike, killed, seen):
+        yield f"a postmaster ended by itself (exit status {some(odd)})"
     yield from orphans_left(seen)
     yield from replayed(seen)
     yield from ended_well(seen, ORPHAN_ENDINGS)
+
+
+def unexplained_exits(strike: Facts, killed: list[Facts], seen: Facts) -> list[int]:
+    """How postmasters ended that neither we killed nor a killed startup process ended."""
+    explained: list[int] = [-9] * strike["kills"].get("all", 0)
+    explained += [hunt["exit"] for hunt in killed if hunt["exit"] is not None]
+    exits: Counter[int] = Counter(seen["postmaster_exits"])
+    return sorted((exits - Counter(explained)).elements())
 
 
 def started_anew(strike: Facts, seen: Facts) -> Iterator[str]:
@@ -109,6 +120,8 @@ def started_anew(strike: Facts, seen: Facts) -> Iterator[str]:
         yield f"the server did not start at once; a postmaster exited with status {some(exits)}"
     if seen["refused_while_orphans"] is False:
         yield "another postmaster started while a process of the old one was alive"
+    if seen["refused_while_orphans"] and "old_processes" not in seen["marks"]:
+        yield "a start while a process of the old postmaster was alive failed for another reason"
     yield from orphans_left(seen)
     yield from replayed(seen)
     yield from ended_well(seen, ORPHAN_ENDINGS)
@@ -152,7 +165,10 @@ class ReactionChecker:
         if event.f == "reaction" and event.value["reaction"]["recovered"]:
             strike, seen = event.value["strike"], event.value["reaction"]
             name = strike["name"]
-            for problem in CONTRACTS.get(name, nothing)(strike, seen):
+            problems = [*CONTRACTS.get(name, nothing)(strike, seen)]
+            if seen["crashes"]:
+                problems.append(f"other processes died: {some(seen['crashes'])}")
+            for problem in problems:
                 message = f"after the fault {name}: {problem}"
                 facts = {"event": event.index, "cycle": event.value["cycle"]}
                 yield Violation(self.name, message, facts)

@@ -76,3 +76,19 @@ def test_marks_are_found_in_a_log() -> None:
         "LOG:  aborting startup due to startup process failure",
     ]
     assert marks_in(lines) == ["killed", "crash_restart", "reinitialized", "gave_up"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_interlock"),
+    [
+        ('FATAL:  lock file "postmaster.pid" already exists', True),
+        ('FATAL:  lock file "/data/postmaster.pid" already exists', True),
+        ("FATAL:  processes of an earlier postmaster are still running", True),
+        ("FATAL:  pre-existing shared memory block (key 7, ID 3) is still in use", True),
+        ('FATAL:  lock file "/sockets/.s.PGSQL.5432.lock" already exists', False),
+    ],
+)
+def test_the_interlock_of_the_data_directory_is_not_that_of_a_socket(
+    line: str, is_interlock: bool
+) -> None:
+    assert ("old_processes" in marks_in([line])) is is_interlock

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.oracle import Judge
-from chaos.workloads.api import READ_COMMITTED, REPEATABLE_READ, Workload, WrongAnswer
+from chaos.workloads.api import READ_COMMITTED, REPEATABLE_READ, Workload, WrongAnswer, integer
 from chaos.workloads.append import Append, AppendMix, parse_items
 from chaos.workloads.bank import Bank, BankMix
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
@@ -99,3 +99,9 @@ def test_what_is_no_list_is_a_wrong_answer(text: str | None) -> None:
 def test_lists_are_read_in_order() -> None:
     assert parse_items("") == []
     assert parse_items(",3,1,2") == [3, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["x", "", None, "1.5"])
+def test_what_is_no_integer_is_a_wrong_answer(text: str | None) -> None:
+    with pytest.raises(WrongAnswer):
+        integer(text)

@@ -27,6 +27,7 @@ CLEAN_REACTION: dict[str, Any] = {
     "lost": ["57P02"],
     "refusals": ["FATAL:  the database system is in recovery mode"],
     "replay": None,
+    "crashes": [],
 }
 CLEAN_SHUTDOWN = {"exit_status": 0, "seconds": 0.1, "bound_s": 30.0, "leftovers": []}
 

@@ -22,6 +22,7 @@ ANEW: dict[str, Any] = {
     "lost": ["server closed the connection unexpectedly"],
     "refusals": ["Connection refused"],
 }
+REFUSED = ["old_processes", *ANEW["marks"]]
 HUNT = {"struck": True, "killed": True, "missed": "", "exit": 1}
 GAVE_UP = ANEW | {"postmaster_exits": [1], "marks": ["gave_up", "redo_started", "redo_done"]}
 
@@ -46,7 +47,7 @@ def test_a_crash_restart_is_as_contracted(role: str) -> None:
         ("stop:checkpointer", [], CALM),
         ("startup", [HUNT], GAVE_UP),
         ("stop:startup", [HUNT | {"killed": False, "exit": None}], {}),
-        ("postmaster", [], ANEW | {"refused_while_orphans": True}),
+        ("postmaster", [], ANEW | {"refused_while_orphans": True, "marks": REFUSED}),
         ("postmaster+children", [], ANEW),
         ("all", [], ANEW),
     ],
@@ -112,6 +113,7 @@ def test_a_startup_process_whose_death_was_not_fatal(exits: Any, marks: Any, sai
     [
         ({"orphans_left": ["postgres: checkpointer"]}, "these stayed: postgres: checkpointer"),
         ({"refused_while_orphans": False}, "started while a process of the old one was alive"),
+        ({"refused_while_orphans": True}, "was alive failed for another reason"),
         ({"launches": 0}, "the postmaster did not die"),
         ({"launches": 2, "postmaster_exits": [-9, 1]}, "exited with status 1"),
         ({"marks": ["ready"]}, "the log tells of no recovery"),
@@ -120,6 +122,31 @@ def test_a_startup_process_whose_death_was_not_fatal(exits: Any, marks: Any, sai
 def test_a_postmaster_whose_death_went_wrong(doctored: dict[str, Any], said: str) -> None:
     built = reaction("postmaster", **ANEW | doctored)
     assert said in messages(ReactionChecker(), built.events)
+
+
+@pytest.mark.parametrize(
+    ("exits", "said"),
+    [
+        ([1], ""),
+        ([-9, 1], "a postmaster ended by itself (exit status -9)"),
+        ([1, 2], "a postmaster ended by itself (exit status 2)"),
+    ],
+)
+def test_a_postmaster_that_ended_without_cause_in_a_hunt(exits: list[int], said: str) -> None:
+    built = reaction("startup", [HUNT], **GAVE_UP | {"postmaster_exits": exits})
+    found = messages(ReactionChecker(), built.events)
+    assert said in found
+    assert bool(found) is bool(said)
+
+
+@pytest.mark.parametrize("name", ["backend", "logger", "startup", "all", "stop:bgwriter"])
+def test_another_process_that_died_after_the_fault(name: str) -> None:
+    seen = {"backend": {}, "logger": LOGGER, "startup": GAVE_UP, "all": ANEW}.get(name, CALM)
+    line = "LOG:  checkpointer process (PID 9) exited with exit code 1"
+    hunts = [HUNT] if name == "startup" else []
+    built = reaction(name, hunts, **seen | {"crashes": [line]})
+    said = messages(ReactionChecker(), built.events)
+    assert said == f"after the fault {name}: other processes died: {line}"
 
 
 def test_a_crash_of_its_own_is_a_violation() -> None:
