@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 
@@ -104,6 +105,18 @@ class Cluster:
         """SIGCONT."""
         self.stopped_roles.remove(role)
         os.kill(self.pid_of(role), signal.SIGCONT)
+
+    def ask(self, question: str) -> list[tuple[Any, ...]]:
+        """Rows that the runner itself needs; its connection is gone afterwards."""
+        with self.server.connect(patience_s=PATIENCE_S) as connection:
+            rows = connection.execute(question.encode()).fetchall()
+            pid = connection.info.backend_pid
+        self.wait_until_gone(pid)
+        return rows
+
+    def wait_until_gone(self, pid: int) -> None:
+        """Until the postmaster has noticed that this child has ended."""
+        self._wait_for(lambda: not psutil.pid_exists(pid))
 
     def pid_of(self, role: str) -> int:
         """The process of a role."""

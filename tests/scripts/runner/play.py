@@ -113,7 +113,9 @@ class Player:
 
     def _close(self, arguments: list[str]) -> list[str]:
         (name,) = arguments
-        self._sessions.pop(name).close()
+        session = self._sessions.pop(name)
+        session.close()
+        self._cluster.wait_until_gone(session.pid)
         return []
 
     # the server ---------------------------------------------------------------------------------
@@ -238,7 +240,7 @@ class Player:
     def _filenode(self, table: str) -> int:
         """As pg_class has it; as it was when the server ran last."""
         if self._cluster.is_running:
-            rows = self._cluster.server.query(
+            rows = self._cluster.ask(
                 f"SELECT relname, relfilenode FROM pg_class WHERE relname = '{table}'"
             )
             self._filenodes.update({name: int(node) for name, node in rows})
@@ -247,7 +249,7 @@ class Player:
         return self._filenodes[table]
 
     def _ask(self, question: str) -> Any:
-        ((answer,),) = self._cluster.server.query(question)
+        ((answer,),) = self._cluster.ask(question)
         return answer
 
 
