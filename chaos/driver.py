@@ -60,6 +60,7 @@ class Tally:
 
     started: int = 0
     commits: int = 0
+    statements: int = 0
     acknowledged: int = 0
     ended: Counter[str] = field(default_factory=Counter)
 
@@ -116,6 +117,7 @@ class Driver:
         self.accepting = True
         self.gate_open = True
         self.last_commit_by = 0
+        self.last_statement_by = 0
         self.clients = [Client(number, number) for number in range(clients)]
         self._next_process = clients
         self._workload = workload
@@ -320,6 +322,9 @@ class Driver:
         if statement.commits:
             self.tally.commits += 1
             self.last_commit_by = client.number
+        elif statement.parameters:
+            self.tally.statements += 1
+            self.last_statement_by = client.number
         try:
             connection.send(statement)
             if connection.wants_write:

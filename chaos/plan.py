@@ -8,12 +8,14 @@ only when something is absent.
 Where a fault strikes is a count or a time from the beginning of its cycle:
 
     started n          when the n-th operation has begun
-    commits n          when the n-th COMMIT has been sent; a backend fault then takes the one that
-    got it acknowledged n     when the n-th transaction has been acknowledged time_ms n
-    after n milliseconds
+    commits n          when the n-th COMMIT has been sent
+    statements n       when the n-th statement about rows has been sent
+    acknowledged n     when the n-th transaction has been acknowledged
+    time_ms n          after n milliseconds
 
-and, beyond that, `delay_us` later. Which processes run meanwhile is the machine's business: this
-schedule is *free*. The same seed gives the same plan, not the same run.
+and, beyond that, `delay_us` later. A backend that is struck at a COMMIT or a statement is the one
+that got it. Which processes run meanwhile is the machine's business: this schedule is *free*. The
+same seed gives the same plan, not the same run.
 
 PLAN-1  The same seed and options give the same plan, on every machine.
 PLAN-2  Drawing more or fewer of one thing changes nothing else in the plan.
@@ -34,6 +36,8 @@ from chaos.workloads.catalogue import WORKLOADS, draw_mix
 FREE: Final = "free"
 DEFAULT_CYCLES: Final = 10
 STREAMS: Final = ("settings", "clients", "faults", "workload")
+BACKENDS_IN_A_HAND: Final = 3
+"""There are more places where a backend can die than for any other process."""
 LIVENESS_OPERATIONS: Final = 60
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
@@ -48,7 +52,12 @@ class Where:
     delay_us: int = 0
 
     def __str__(self) -> str:
-        units = {"time_ms": "ms", "started": "operations", "commits": "commits sent"}
+        units = {
+            "time_ms": "ms",
+            "started": "operations",
+            "commits": "commits sent",
+            "statements": "statements sent",
+        }
         shown = f"after {self.count} {units.get(self.counter, self.counter)}"
         return shown + (f" + {self.delay_us / 1000:.1f} ms" if self.delay_us else "")
 
@@ -192,6 +201,7 @@ def draw_cycles(seed: int, count: int, only: Sequence[str] | None) -> tuple[Cycl
     stops = [kind for kind in kinds if kind in STOPS and kind != "stop:startup"]
     if "stop:startup" in kinds and "stop:startup" not in main:
         main.append("stop:startup")
+    main += ["backend"] * (BACKENDS_IN_A_HAND - 1) if "backend" in main else []
     deck: list[str] = []
     dealer = stream(seed, "faults", "deck")
     while len(deck) < count:
@@ -223,11 +233,14 @@ def draw_cycle(chance: random.Random, number: int, kind: str, stops: Sequence[st
 
 
 def draw_where(chance: random.Random, kind: str) -> Where:
-    """Most places are counted; COMMITs are what a killed backend is most interesting in."""
-    commits = 0.5 if kind == "backend" else 0.25
+    """Most places are counted; a backend is most interesting in COMMIT and in a statement."""
+    statements, commits = (0.45, 0.35) if kind == "backend" else (0.0, 0.25)
     drawn = chance.random()
     count = int(10 ** chance.uniform(1.2, 2.4))
     delay = int(chance.random() ** 2 * 3000)
+    if drawn < statements:
+        return Where("statements", count, int(10 ** chance.uniform(1.5, 3.8)))
+    drawn -= statements
     if drawn < commits:
         return Where("commits", max(1, count // 2), delay // 2)
     if drawn < commits + 0.3:

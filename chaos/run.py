@@ -37,6 +37,7 @@ from chaos.workloads.catalogue import WORKLOADS
 
 START_BOUND_S: Final = 60.0
 STOP_BOUND_S: Final = 30.0
+COARSE_SECONDS: Final = 0.0015
 LOST_SHOWN: Final = 5
 
 
@@ -273,6 +274,7 @@ class Run:
         return {
             "started": tally.started,
             "commits": tally.commits,
+            "statements": tally.statements,
             "acknowledged": tally.acknowledged,
             "time": time.monotonic(),
         }
@@ -292,7 +294,14 @@ class Run:
             if not arrived:
                 self._check_progress(time.monotonic() - began)
         if where.delay_us:
-            self.driver.pump(where.delay_us / 1e6)
+            self._pump_exactly(where.delay_us / 1e6)
+
+    def _pump_exactly(self, seconds: float) -> None:
+        """Go on for so long, to some microseconds: sockets alone are waited for in milliseconds."""
+        end = time.monotonic() + seconds
+        self.driver.pump(seconds - COARSE_SECONDS)
+        while time.monotonic() < end:
+            self.driver.pump(0)
 
     def _load(self, operations: int) -> None:
         """Let so many more operations begin."""
