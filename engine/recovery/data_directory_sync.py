@@ -9,13 +9,23 @@ Source: PostgreSQL 15, `SyncDataDirectory`, storage/file/fd.c.
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.host.api import Host, OpenMode
 from engine.wal.file_error import file_panic
+
+_KIND: Final = 0o170000
+_REGULAR: Final = 0o100000
+"""In a file's mode: what kind of file it is (S_IFMT, S_IFREG)."""
 
 
 def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
     """Sync every file and directory but those in `skip` (paths, for files that need no
-    durability); how many files."""
+    durability); how many files.
+
+    What is no file is passed over: a socket, for which `unix_socket_directories` may name the data
+    directory, cannot be opened, and a pipe would wait for its other end.
+    """
     count = 0
     pending = ["."]
     while pending:
@@ -27,7 +37,7 @@ def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
                 continue
             if status.is_directory:
                 pending.append(path)
-            else:
+            elif status.mode & _KIND == _REGULAR:
                 _sync_file(host, path)
                 count += 1
         try:
@@ -40,7 +50,8 @@ def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
 def _sync_file(host: Host, path: str) -> None:
     try:
         fd = host.open(path, OpenMode.READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
+        # What the server may not open it has not written either.
         return
     except OSError as error:
         raise file_panic(error, f'could not open file "{path}"') from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -309,6 +311,20 @@ def test_failed_sync_before_replay_is_a_panic(cluster: RecoveryCluster) -> None:
     cluster.host.fail_sync = errno.EIO
     with pytest.raises(PanicError, match="could not fsync file"):
         cluster.start()
+
+
+def test_what_is_no_file_in_the_data_directory_is_not_synced(
+    cluster: RecoveryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.commit_rows(b"one")
+    cluster.crash()
+    # A relative name, since a socket's may have 107 bytes only.
+    monkeypatch.chdir(cluster.root)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(".s.PGSQL.5432")
+        os.mkfifo("pipe")
+        cluster.start()
+    assert cluster.rows() == [b"one"]
 
 
 @pytest.mark.parametrize(
