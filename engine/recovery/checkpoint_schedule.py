@@ -56,6 +56,9 @@ class CheckpointSchedule:
         is_time = elapsed_us >= self._timeout_us()
         if is_time or self._requests.is_pending():
             self._serve(is_time, elapsed_us)
+            if self._requests.is_pending():
+                # Who asked during the checkpoint woke this process then, and will not do so again.
+                return 0.0
         left_us = self._timeout_us() - (self._host.monotonic_us() - self._last_us)
         return max(0.0, left_us / 1000)
 

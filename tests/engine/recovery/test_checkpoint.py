@@ -266,6 +266,28 @@ def test_round_serves_a_request_and_says_when_the_next_is_due(cluster: RecoveryC
     assert cluster.control().checkpoint_lsn > before
 
 
+def test_request_that_came_during_a_checkpoint_is_served_without_sleep(
+    cluster: RecoveryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.commit_rows(b"one")
+    schedule = cluster.schedule()
+    request = cluster.backend.checkpoint_requests.request
+    request(CheckpointFlags.FORCE | CheckpointFlags.IMMEDIATE)
+    create = cluster.checkpoints.create
+
+    def create_while_somebody_asks(flags: CheckpointFlags) -> bool:
+        monkeypatch.undo()
+        request(CheckpointFlags.FORCE | CheckpointFlags.IMMEDIATE)
+        # The wake-up ends one of the checkpoint's own pauses, and is gone.
+        cluster.host.wait(0)
+        return create(flags)
+
+    monkeypatch.setattr(cluster.checkpoints, "create", create_while_somebody_asks)
+    assert schedule.round() == 0
+    assert schedule.round() > 0
+    assert not cluster.checkpointer.checkpoint_requests.is_pending()
+
+
 def test_checkpoint_is_made_when_the_time_has_come(tmp_path: Path) -> None:
     cluster = RecoveryCluster(tmp_path / "data", checkpoint_timeout=30).initialize()
     cluster.start()
