@@ -218,7 +218,8 @@ class Slru:
         for slot in range(self._shared.slots):
             written += self.write(slot)
         locks.release(self._control_lock)
-        if written and self._sync.fsync:
+        # Even if nothing was written here: another process may have made a file to clear its slot.
+        if self._sync.fsync:
             try:
                 self._host.fsync_directory(self._directory)
             except OSError as error:

@@ -56,6 +56,18 @@ def restart(rig: Rig, next_xid: int) -> Process:
     return process
 
 
+def test_a_checkpoint_makes_the_names_of_files_durable_that_others_made(
+    rig: Rig, host: FaultyHost
+) -> None:
+    add_pages(rig.process().clog, 1)
+    writer = rig.process(CHECKPOINTER).clog
+    writer.checkpoint()
+    host.calls.clear()
+    # All was written by others, to clear slots, before the checkpoint came by.
+    assert writer.checkpoint() == 0
+    assert host.count("fsync", "pg_xact") == 1
+
+
 def test_an_outcome_is_what_was_set(rig: Rig) -> None:
     clog = rig.process().clog
     add_pages(clog, 1)
