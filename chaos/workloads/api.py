@@ -118,9 +118,10 @@ def roll_back() -> Body:
     raise RolledBack
 
 
-def enter_in_ledger(transaction: int, kind: str) -> Body:
-    """WORK-2."""
-    answer = yield Statement(INSERT_LEDGER, (number(transaction), kind.encode()))
+def enter_in_ledger(transaction: int, kind: str, padding: int = 0) -> Body:
+    """WORK-2. `padding` bytes make the row longer, and so WAL, table and checkpoints."""
+    text = kind.encode() + b"." * padding
+    answer = yield Statement(INSERT_LEDGER, (number(transaction), text))
     if answer.tag != "INSERT 0 1":
         raise WrongAnswer(f"an INSERT of one row was answered with {answer.tag}")
 
@@ -145,6 +146,16 @@ def integer(text: str | None) -> int:
         return int(text)
     except ValueError:
         raise WrongAnswer(f"{text!r} where there is always an integer") from None
+
+
+def checkpoint() -> Operation:
+    """A checkpoint, at once."""
+    return Operation("checkpoint", None, run_all([Statement("CHECKPOINT")]))
+
+
+def vacuum(table: str) -> Operation:
+    """VACUUM of one table."""
+    return Operation("vacuum", None, run_all([Statement(f"VACUUM {table}")]))
 
 
 def run_all(statements: Sequence[Statement]) -> Callable[[Any], Body]:

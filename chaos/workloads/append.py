@@ -27,6 +27,7 @@ from chaos.workloads.api import (
     Operation,
     Statement,
     WrongAnswer,
+    checkpoint,
     commit,
     create_tables,
     enter_in_ledger,
@@ -34,6 +35,7 @@ from chaos.workloads.api import (
     number,
     one_row,
     roll_back,
+    vacuum,
 )
 from chaos.workloads.bank import read_ledger
 
@@ -54,6 +56,9 @@ class AppendMix:
     repeatable_read: float = 0.4
     unordered: float = 0.05
     hot: float = 0.3
+    checkpoint: float = 0.004
+    vacuum: float = 0.004
+    padding: int = 0
 
 
 class Append:
@@ -88,8 +93,13 @@ class Append:
         ]
 
     def next(self, chance: random.Random) -> Operation:
-        """A transaction of a few appends and reads."""
+        """A transaction of a few appends and reads, most of the time."""
         mix = self.mix
+        drawn = chance.random()
+        if drawn < mix.checkpoint:
+            return checkpoint()
+        if drawn < mix.checkpoint + mix.vacuum:
+            return vacuum("lists")
         operations = [self._draw(chance) for _ in range(chance.randint(1, mix.longest_transaction))]
         if chance.random() >= mix.unordered:
             operations.sort(key=lambda operation: int(operation[1]))
@@ -97,7 +107,7 @@ class Append:
         keep = chance.random() >= mix.rollback
         appends = any(kind == "append" for kind, _, _ in operations)
         transaction = next(self._transactions) if appends else None
-        body = _Transaction(transaction, isolation, keep or not appends)
+        body = _Transaction(transaction, isolation, keep or not appends, mix.padding)
         return Operation("txn", operations, body.body, transaction, isolation, writes=appends)
 
     def _draw(self, chance: random.Random) -> list[Any]:
@@ -152,10 +162,11 @@ class Append:
 class _Transaction:
     """The body of one transaction."""
 
-    def __init__(self, transaction: int | None, isolation: str, keep: bool) -> None:
+    def __init__(self, transaction: int | None, isolation: str, keep: bool, padding: int) -> None:
         self._transaction = transaction
         self._isolation = isolation
         self._keep = keep
+        self._padding = padding
 
     def body(self, value: Any) -> Body:
         planned = [tuple(operation) for operation in value]
@@ -174,7 +185,7 @@ class _Transaction:
                 value[place][2] = parse_items(row[0])
             place += 1
         if self._transaction is not None:
-            yield from enter_in_ledger(self._transaction, "append")
+            yield from enter_in_ledger(self._transaction, "append", self._padding)
         yield from commit() if self._keep else roll_back()
 
 

@@ -33,6 +33,7 @@ from chaos.workloads.api import (
     Operation,
     Statement,
     WrongAnswer,
+    checkpoint,
     commit,
     create_tables,
     enter_in_ledger,
@@ -40,7 +41,7 @@ from chaos.workloads.api import (
     number,
     one_row,
     roll_back,
-    run_all,
+    vacuum,
 )
 
 ADD: Final = (
@@ -66,6 +67,7 @@ class BankMix:
     hot: float = 0.2
     checkpoint: float = 0.004
     vacuum: float = 0.004
+    padding: int = 0
 
 
 class Bank:
@@ -102,10 +104,10 @@ class Bank:
         mix = self.mix
         drawn = chance.random()
         if drawn < mix.checkpoint:
-            return Operation("checkpoint", None, run_all([Statement("CHECKPOINT")]))
+            return checkpoint()
         drawn -= mix.checkpoint
         if drawn < mix.vacuum:
-            return Operation("vacuum", None, run_all([Statement("VACUUM accounts")]))
+            return vacuum("accounts")
         drawn -= mix.vacuum
         if drawn < mix.read:
             return self._read(chance)
@@ -125,7 +127,7 @@ class Bank:
         ordered = chance.random() >= mix.unordered
         repeatable = chance.random() < mix.repeatable_read
         transaction = next(self._transactions)
-        transfer = _Transfer(transaction, ordered, keep, repeatable)
+        transfer = _Transfer(transaction, ordered, keep, repeatable, mix.padding)
         value = {"from": source, "to": sink, "amount": chance.randint(1, 9), "versions": []}
         isolation = REPEATABLE_READ if repeatable else READ_COMMITTED
         return Operation("transfer", value, transfer.body, transaction, isolation, writes=keep)
@@ -154,11 +156,14 @@ class Bank:
 class _Transfer:
     """The body of one transfer."""
 
-    def __init__(self, transaction: int, ordered: bool, keep: bool, by_client: bool) -> None:
+    def __init__(
+        self, transaction: int, ordered: bool, keep: bool, by_client: bool, padding: int
+    ) -> None:
         self._transaction = transaction
         self._ordered = ordered
         self._keep = keep
         self._by_client = by_client
+        self._padding = padding
 
     def body(self, value: Any) -> Body:
         changes = [(value["from"], -value["amount"]), (value["to"], value["amount"])]
@@ -168,7 +173,7 @@ class _Transfer:
         for account, change in changes:
             add = self._add_by_client if self._by_client else self._add_by_server
             yield from add(value, account, change)
-        yield from enter_in_ledger(self._transaction, "transfer")
+        yield from enter_in_ledger(self._transaction, "transfer", self._padding)
         yield from commit() if self._keep else roll_back()
 
     def _add_by_server(self, value: Any, account: int, change: int) -> Body:

@@ -22,8 +22,6 @@ def draw_mix(chance: random.Random) -> dict[str, dict[str, Any]]:
         repeatable_read=chance.choice([0.2, 0.4, 0.7]),
         unordered=chance.choice([0.0, 0.02, 0.05]),
         hot=chance.choice([0.0, 0.2, 0.6]),
-        checkpoint=chance.choice([0.0, 0.004, 0.02]),
-        vacuum=chance.choice([0.0, 0.004, 0.01]),
     )
     append = AppendMix(
         lists=chance.choice([16, 24, 32]),
@@ -34,7 +32,13 @@ def draw_mix(chance: random.Random) -> dict[str, dict[str, Any]]:
         unordered=chance.choice([0.0, 0.02, 0.05]),
         hot=chance.choice([0.0, 0.3, 0.6]),
     )
-    return {"bank": asdict(bank), "append": asdict(append)}
+    # For both, and drawn last. Without padding a run hardly leaves its first segment of WAL.
+    upkeep = {
+        "checkpoint": chance.choice([0.0, 0.01, 0.03]),
+        "vacuum": chance.choice([0.0, 0.004, 0.01]),
+        "padding": chance.choice([0, 0, 500, 2000, 4000]),
+    }
+    return {"bank": asdict(bank) | upkeep, "append": asdict(append) | upkeep}
 
 
 WORKLOADS: Final[dict[str, Callable[[dict[str, dict[str, Any]]], Workload]]] = {

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.oracle import Judge
-from chaos.workloads.api import READ_COMMITTED, REPEATABLE_READ, Workload, WrongAnswer, integer
+from chaos.workloads.api import (
+    INSERT_LEDGER,
+    READ_COMMITTED,
+    REPEATABLE_READ,
+    Answer,
+    Statement,
+    Workload,
+    WrongAnswer,
+    integer,
+)
 from chaos.workloads.append import Append, AppendMix, parse_items
 from chaos.workloads.bank import Bank, BankMix
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
@@ -72,7 +81,8 @@ def test_ids_and_values_are_unique_over_both_halves_of_the_mix() -> None:
 
 
 def test_a_full_list_is_replaced_and_then_left_alone() -> None:
-    workload = Append(AppendMix(lists=2, longest=3, read=0.0, longest_transaction=1))
+    mix = AppendMix(lists=2, longest=3, read=0.0, longest_transaction=1, checkpoint=0.0, vacuum=0.0)
+    workload = Append(mix)
     chance = random.Random(1)
     used = [workload.next(chance).value[0] for _ in range(20)]
     appended = [operation for operation in used if operation[0] == "append"]
@@ -105,3 +115,21 @@ def test_lists_are_read_in_order() -> None:
 def test_what_is_no_integer_is_a_wrong_answer(text: str | None) -> None:
     with pytest.raises(WrongAnswer):
         integer(text)
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_every_workload_makes_checkpoints_vacuums_and_longer_wal(name: str) -> None:
+    mix = {"checkpoint": 0.1, "vacuum": 0.1, "padding": 300}
+    both = {"bank": {"accounts": 6} | mix, "append": {"lists": 4} | mix}
+    simulated = Simulation(WORKLOADS[name](both), 1)
+    sizes: list[int] = []
+    answer = simulated.database.answer
+
+    def spy(statement: Statement) -> Answer:
+        if statement.text == INSERT_LEDGER:
+            sizes.append(len(statement.parameters[1] or b""))
+        return answer(statement)
+
+    simulated.database.answer = spy  # type: ignore[method-assign]
+    assert {"checkpoint", "vacuum"} <= {event.f for event in simulated.run(100)}
+    assert min(sizes) > 300
