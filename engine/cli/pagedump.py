@@ -77,11 +77,14 @@ def _read_pages(host: Host, path: str, block: int | None) -> Iterator[tuple[int,
         fd = host.open(path)
     except OSError as error:
         fail(f'could not open file "{path}": {error.strerror}')
+    status = host.stat(path)
+    if status is not None and status.is_directory:
+        fail(f'could not read file "{path}": Is a directory')
     try:
         size = host.file_size(fd)
         blocks = size // BLOCK_SIZE
         if block is not None and block >= blocks:
-            fail(f'file "{path}" has no block {block}: it has {blocks} blocks')
+            fail(f'file "{path}" has no block {block} (it has {blocks})')
         first = 0 if block is None else block
         last = blocks if block is None else block + 1
         for start in range(first, last, _CHUNK_BLOCKS):

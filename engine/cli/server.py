@@ -16,7 +16,8 @@ from engine.processes.postmaster.data_directory_lock import READY, read_lines, r
 from engine.processes.postmaster.entry import run_postmaster
 
 NOT_RUNNING: Final = 3
-NO_DATA_DIRECTORY: Final = 4
+STATUS_UNKNOWN: Final = 4
+"""The Linux Standard Base's, for `status` in a wrong directory; `start` and `stop` fail with 1."""
 _POLL_MS: Final = 10
 _DOT_MS: Final = 1000
 _MODES: Final = {
@@ -56,7 +57,7 @@ def start(
     host = _host(data)
     options = _options(port, socket_directory, settings)
     output = _open_log(host, log_file)
-    if read_pid(host) is not None:
+    if _pid(host) is not None:
         click.echo(
             "engine: another server might be running; trying to start server anyway", err=True
         )
@@ -98,10 +99,14 @@ def stop(data: str | None, mode: str, wait: bool, timeout: int) -> None:
             f'unrecognized shutdown mode "{mode}"\nTry "engine stop --help" for more information.'
         )
     host = _host(data)
-    pid = read_pid(host)
+    pid = _pid(host)
     if pid is None:
         _fail(f'PID file "{host.root}/{PID_FILE}" does not exist\nIs server running?')
-    if not host.process_exists(pid) or not host.signal(pid, _MODES[mode]):
+    try:
+        sent = host.process_exists(pid) and host.signal(pid, _MODES[mode])
+    except OSError as error:
+        _fail(f"could not send stop signal (PID: {pid}): {error.strerror}")
+    if not sent:
         _fail(f"could not send stop signal (PID: {pid}): No such process\nIs server running?")
     if not wait:
         click.echo("server shutting down")
@@ -121,8 +126,8 @@ def stop(data: str | None, mode: str, wait: bool, timeout: int) -> None:
 @_DATA_OPTION
 def status(data: str | None) -> None:
     """Say whether a server runs in a data directory: exit code 0 when it does, 3 when not."""
-    host = _host(data)
-    pid = read_pid(host)
+    host = _host(data, STATUS_UNKNOWN)
+    pid = _pid(host)
     if pid is None or not host.process_exists(pid):
         click.echo("engine: no server running")
         sys.exit(NOT_RUNNING)
@@ -130,18 +135,30 @@ def status(data: str | None) -> None:
     click.echo(f'engine "-D" "{host.root}"')
 
 
-def _host(data: str | None) -> RealHost:
+def _host(data: str | None, wrong_status: int = 1) -> RealHost:
+    """A host for the data directory; `wrong_status` is the exit status when it is none."""
     if not data:
         _fail(
             "no database directory specified and environment variable PGDATA unset\n"
             'Try "engine COMMAND --help" for more information.'
         )
     host = RealHost(data)
-    if host.stat("") is None:
-        _fail(f'directory "{data}" does not exist', NO_DATA_DIRECTORY)
-    if host.stat(VERSION_FILE) is None:
-        _fail(f'directory "{data}" is not a database cluster directory', NO_DATA_DIRECTORY)
+    try:
+        there, cluster = host.stat("") is not None, host.stat(VERSION_FILE) is not None
+    except OSError as error:
+        _fail(f'could not access directory "{data}": {error.strerror}', wrong_status)
+    if not there:
+        _fail(f'directory "{data}" does not exist', wrong_status)
+    if not cluster:
+        _fail(f'directory "{data}" is not a database cluster directory', wrong_status)
     return host
+
+
+def _pid(host: RealHost) -> int | None:
+    try:
+        return read_pid(host)
+    except OSError as error:
+        _fail(f'could not open PID file "{host.root}/{PID_FILE}": {error.strerror}')
 
 
 def _options(
@@ -150,8 +167,10 @@ def _options(
     options = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
-        if not separator or name.lower() not in SETTINGS:
-            _fail(f"-c {setting}: give NAME=VALUE with the name of a configuration parameter")
+        if not separator:
+            _fail(f"-c {setting} is not NAME=VALUE")
+        if name.lower() not in SETTINGS:
+            _fail(f'unrecognized configuration parameter "{name}"')
         options[name.lower()] = value
     if port is not None:
         options["port"] = str(port)

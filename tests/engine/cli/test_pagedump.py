@@ -72,6 +72,9 @@ def test_unreadable_files_are_errors(tmp_path: Path) -> None:
     assert (answer.status, answer.output) == (1, "block 0: new\n")
     assert answer.errors == f'engine: error: file "{path}" ends with 5 bytes of a page\n'
     assert ours(pagedump, path, "-B", "1").status == 1
+    assert ours(pagedump, tmp_path).errors == (
+        f'engine: error: could not read file "{tmp_path}": Is a directory\n'
+    )
 
 
 def test_every_page_that_postgres_wrote_has_the_checksum_that_we_compute(

@@ -17,7 +17,7 @@ from engine.cli.main import main
 from tests.engine.cli.tool import Answer, ours
 
 NO_SERVER = 3
-NO_CLUSTER = 4
+STATUS_UNKNOWN = 4
 
 
 class Commands:
@@ -206,14 +206,31 @@ def test_a_pid_file_with_garbage_is_no_server(commands: Commands) -> None:
     assert commands.start().status == 0
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "status"])
-def test_a_wrong_directory_has_pg_ctls_status(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"), [("start", 1), ("stop", 1), ("status", STATUS_UNKNOWN)]
+)
+def test_a_wrong_directory_has_pg_ctls_status(command: str, status: int, tmp_path: Path) -> None:
     missing = ours(main, command, "-D", tmp_path / "nowhere")
-    assert missing.status == NO_CLUSTER
+    assert missing.status == status
     assert f'engine: directory "{tmp_path / "nowhere"}" does not exist' in missing.errors
     other = ours(main, command, "-D", tmp_path)
-    assert other.status == NO_CLUSTER
+    assert other.status == status
     assert f'engine: directory "{tmp_path}" is not a database cluster directory' in other.errors
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    unreadable = ours(main, command, "-D", loop)
+    assert unreadable.status == status
+    assert f'engine: could not access directory "{loop}": Too many levels' in unreadable.errors
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "status"])
+def test_a_pid_file_that_cannot_be_read_is_an_error(command: str, commands: Commands) -> None:
+    pid_file = commands.data / "postmaster.pid"
+    pid_file.symlink_to(pid_file)
+    answer = ours(main, command, "-D", commands.data)
+    pid_file.unlink()
+    assert answer.status == 1
+    assert f'engine: could not open PID file "{pid_file}": Too many levels' in answer.errors
 
 
 @pytest.mark.parametrize(
@@ -225,8 +242,8 @@ def test_a_wrong_directory_has_pg_ctls_status(command: str, tmp_path: Path) -> N
         (["start", "-D", ".", "--no-such-flag"], "No such option"),
         (["start", "-D", ".", "-p", "notaport"], "notaport"),
         (["start", "-D", ".", "-p", "70000"], "70000"),
-        (["start", "-D", ".", "-c", "no_such_setting=1"], "no_such_setting"),
-        (["start", "-D", ".", "-c", "port"], "-c port"),
+        (["start", "-D", ".", "-c", "no_such_setting=1"], 'parameter "no_such_setting"'),
+        (["start", "-D", ".", "-c", "port"], "-c port is not NAME=VALUE"),
         (["start", "-D", ".", "-t", "soon"], "soon"),
         (["start", "-D", ".", "extra"], "extra"),
         (["restart", "-D", "."], "restart"),
