@@ -83,7 +83,11 @@ class RealProcesses:
         sys.stderr.flush()
         # A signal between the fork and the child's own handlers would run the parent's.
         blocked = posix_signal.pthread_sigmask(posix_signal.SIG_BLOCK, _ALL_SIGNALS)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            posix_signal.pthread_sigmask(posix_signal.SIG_SETMASK, blocked)
+            raise
         if pid:
             posix_signal.pthread_sigmask(posix_signal.SIG_SETMASK, blocked)
             return pid
