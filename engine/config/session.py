@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from engine.config.definitions import SETTINGS, Context, Setting, SettingValue
 from engine.config.server import Config
 from engine.config.values import format_setting, parse_setting
-from engine.errors import SqlError, SqlState
+from engine.errors import SqlError, SqlState, not_supported
 
 
 class SessionSettings:
@@ -111,6 +111,8 @@ class SessionSettings:
 
     def _checked(self, setting: Setting, text: str) -> SettingValue:
         value = parse_setting(setting, text)
+        if value == "serializable" and setting.name.endswith("transaction_isolation"):
+            raise not_supported("isolation level SERIALIZABLE")
         if setting.name == "client_encoding":
             if str(value).strip("'").replace("-", "").upper() not in ("UTF8", "UNICODE", "AUTO"):
                 raise SqlError(

@@ -123,3 +123,10 @@ def test_a_server_setting_cannot_be_set_in_a_session() -> None:
         settings.set("fsync", "off")
     with pytest.raises(SqlError, match='unrecognized configuration parameter "x"'):
         settings.set("x", "1")
+
+
+def test_serializable_is_refused_where_it_is_asked_for() -> None:
+    settings = SessionSettings(Config())
+    with pytest.raises(SqlError, match="isolation level SERIALIZABLE is not supported yet"):
+        settings.set("default_transaction_isolation", "serializable")
+    assert settings.show("default_transaction_isolation") == "read committed"
