@@ -67,6 +67,8 @@ class Outcome:
     kills: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     missed: list[str] = field(default_factory=list)
+    struck: int = 0
+    is_complete: bool = False
     operations: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     recoveries_s: list[float] = field(default_factory=list)
@@ -138,6 +140,7 @@ class Run:
                 self._cycle(cycle)
             self._live()
             self._end()
+            outcome.is_complete = True
         except Ended:
             pass
         finally:
@@ -173,6 +176,8 @@ class Run:
         for operation in self._workload.setup():
             event = self.driver.do(self._control, operation, START_BOUND_S)
             if event is None or event.type != "ok":
+                self._hear()
+                self._note_calm()
                 why = "no answer" if event is None else event.error
                 raise HarnessBroken(f"the workload's tables could not be created: {why}")
         self.driver.accepting = True
@@ -245,7 +250,9 @@ class Run:
         self.outcome.kills += strike.kills
         if strike.name.startswith("stop:") and strike.struck:
             self.outcome.stops[strike.name.removeprefix("stop:")] += 1
-        if not strike.struck:
+        if strike.struck:
+            self.outcome.struck += 1
+        else:
             self.outcome.missed.append(f"cycle {cycle.number}: {strike.name}: {strike.missed}")
 
     def _react(
@@ -326,15 +333,18 @@ class Run:
         if not self.driver.drain(self.plan.bound_s):
             self._check_progress(self.plan.bound_s)
             raise Ended
-        event = self._do_alone(self._workload.audit())
-        if event != "ok":
-            self._hear()
-            if self._judge.violations:
-                raise Ended
-            raise HarnessBroken(f"an audit without any fault ended in {event}")
+        self._do_alone(self._workload.audit())
 
-    def _do_alone(self, operation: Operation) -> str:
-        """One operation of the controller's own while no client is at work: how it ended."""
+    def _do_alone(self, operation: Operation) -> None:
+        """One operation of the controller's own while no client is at work; it must succeed."""
+        ending = self._how_alone(operation)
+        if ending != "ok":
+            self._hear()
+            self._note_calm()
+            raise HarnessBroken(f"{operation.f} without any fault ended in {ending}")
+
+    def _how_alone(self, operation: Operation) -> str:
+        """How the operation ended."""
         driver, control = self.driver, self._control
         driver.accepting = False
         try:
@@ -398,12 +408,14 @@ class Run:
             self._observer.violation(violation)
 
     def _conclude(self) -> None:
-        """RUN-1."""
+        """RUN-1. The crash that was to lead to a hunt is not the fault that was planned."""
         outcome = self.outcome
         if outcome.violations:
             outcome.verdict = Verdict.VIOLATED
             outcome.reason = outcome.violations[0].message
-        elif not outcome.kills and not outcome.stops:
+        elif not outcome.is_complete:
+            raise HarnessBroken("the run could not go on, and no checker says why")
+        elif not outcome.struck:
             outcome.verdict = Verdict.NOT_MEASURED
             outcome.reason = "no fault struck"
         elif not outcome.acknowledged:
