@@ -72,6 +72,15 @@ def _settings(assignments: Sequence[str]) -> dict[str, str]:
     return settings
 
 
+def _check_out(out: Path) -> None:
+    """A bundle that cannot be written would be known only after the run that it is of."""
+    there = out.absolute()
+    while not os.path.exists(there):
+        there = there.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{str(there)!r} cannot be written to", param_hint="--out")
+
+
 def _faults(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
     if text is None:
         return None
@@ -130,6 +139,7 @@ def run(
             plan = make_plan(number, wishes).to_object()
             click.echo(json.dumps(plan, indent=None if as_json else 2))
         return
+    _check_out(out)
     try:
         factory, checkers = target_factory(target), load(suite)
     except UnknownName as error:

@@ -67,7 +67,7 @@ def _finish(seed: int, process: subprocess.Popen[str], wishes: Wishes) -> dict[s
     """What the run printed; a run that printed nothing useful is broken."""
     output, errors = process.communicate()
     if process.returncode == USAGE:
-        raise JobRefused(errors.strip().removeprefix("Error: "))
+        raise JobRefused(errors.rpartition("\nError: ")[2].strip().removeprefix("Error: "))
     try:
         result: dict[str, Any] = json.loads(output)
     except ValueError:

@@ -3,11 +3,12 @@ again.
 
 This is where exceptions end. What the harness did wrong becomes the verdict *harness broken*, its
 traceback goes into the bundle; a target that cannot be run here is the user's to mend
-(`TargetUnusable`).
+(`TargetUnusable`). A bundle that cannot be written takes nothing from the verdict.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import time
@@ -62,16 +63,21 @@ class Session:
                 if outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN):
                     self.observer.phase("writing the bundle")
                     _freeze(target)
-                    bundle = bundle_directory(self.out, plan.seed)
                     history = run.history if run is not None else None
-                    write_bundle(bundle, plan, history, target, harness)
+                    try:
+                        bundle = bundle_directory(self.out, plan.seed)
+                        write_bundle(bundle, plan, history, target, harness)
+                    except OSError as error:
+                        outcome.reason += f"; the bundle could not be written: {error}"
             finally:
                 target.destroy()
         outcome.bundle = str(bundle) if bundle is not None else None
         outcome.seconds = time.monotonic() - began
         result = outcome.to_object()
         if bundle is not None:
-            write_summary(bundle, result, command)
+            # The summary says that the bundle is complete; without it, it is not.
+            with contextlib.suppress(OSError):
+                write_summary(bundle, result, command)
         self.observer.end(result)
         return result
 

@@ -1,7 +1,8 @@
 """Initialized data directories, made once and copied for each run.
 
 They live in the user's cache directory, one per target, version and configuration, each made under
-a file lock, since several runs may want the same one at once.
+a file lock, since several runs may want the same one at once. Who has no directory to keep them in
+(a service without a home, say) has one made for each run, which takes longer.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ TEMPLATES_KEPT: Final = 6
 """Per target; the others, least recently used first, are removed."""
 
 
-def cache_directory() -> Path:
-    """Where templates are kept between runs."""
+def cache_directory() -> Path | None:
+    """Where templates are kept between runs; None when nothing can be kept."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "chaos" / "templates"
+    try:
+        path = (Path(base) if base else Path.home() / ".cache") / "chaos" / "templates"
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: no home directory is known
+        return None
+    return path if os.access(path, os.W_OK | os.X_OK) else None
 
 
 def copy_of_template(
@@ -39,7 +45,9 @@ def copy_of_template(
     All under the lock: another version's run may be about to remove a template that it thinks old.
     """
     cache = cache_directory()
-    cache.mkdir(parents=True, exist_ok=True)
+    if cache is None:
+        build(destination)
+        return
     path = cache / f"{target}-{_digest(version)}-{_digest(configuration)}"
     with FileLock(cache / f"{target}.lock"):
         if not path.exists():

@@ -207,7 +207,9 @@ def test_faults_that_never_strike_measure_nothing(scratch: Path) -> None:
     ("arguments", "said"),
     [
         (["--target", "no.module:Target"], "there is no module 'no.module'"),
-        (["--target", "nothing"], "not of the form module:attribute"),
+        (["--target", "nothing"], "there is no target 'nothing'"),
+        (["--suite", "nothing"], "not of the form module:attribute"),
+        (["--out", "/proc/1/stat/out"], "cannot be written to"),
         (["--suite", "properties.suites:nothing"], "has no 'nothing'"),
         (["--faults", "nobody"], "there is no fault 'nobody'"),
         (["--seeds", "5..1"], "give a range"),
@@ -232,6 +234,32 @@ def test_a_setting_that_the_target_refuses_is_wrong_usage(target: str, scratch: 
     status, _, errors = chaos(scratch, *wishes)
     assert status == 2
     assert "does not start" in errors
+    assert left_in(scratch) == []
+
+
+def test_a_refused_run_among_several_is_said_once(scratch: Path) -> None:
+    wishes = ["--seeds", "1..2", "--jobs", "2", "--set", "no_such_setting=1"]
+    status, _, errors = chaos(scratch, *wishes)
+    assert status == 2
+    assert errors.count("Usage:") == 1
+    assert "Error: the engine does not start" in errors
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_verdict(scratch: Path) -> None:
+    wishes = ["--seed", "1", "--cycles", "1", "--faults", "all", "--json"]
+    suite = ["--suite", "tests.chaos.suites:suspicious"]
+    status, output, _ = chaos(scratch, *wishes, *suite, "--out", "/proc/out")
+    result = only_object(output)
+    assert (status, result["verdict"], result["bundle"]) == (1, "violated", None)
+    assert "the bundle could not be written" in result["reason"]
+
+
+def test_who_has_no_directory_for_templates_has_none_kept(
+    target: str, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    status, output, _ = chaos(scratch, "--seed", "1", "--cycles", "1", "--target", target)
+    assert status == 0, output
     assert left_in(scratch) == []
 
 
