@@ -30,6 +30,7 @@ LOAD_S: Final = 2.0
 THROUGHPUT_S: Final = 5.0
 REPLAY_S: Final = 10.0
 SEGMENT_MB: Final = 16
+REINITIALIZED: Final = "all server processes terminated; reinitializing"
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ def checkpointer_recovery(name: str) -> list[Figure]:
     """Seconds from the kill of the checkpointer under load to the first answer."""
     with running(name) as target, BankLoad(target.conninfo(), LOAD_CLIENTS):
         time.sleep(LOAD_S)
+        target.log.news()
         pid = next(pid for pid, role in target.processes().items() if role is Role.CHECKPOINTER)
         killed = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        # A connection made before the postmaster has noticed would not measure anything.
-        while pid in target.processes():
+        # An answer from before the postmaster has noticed would not measure anything.
+        while not any(REINITIALIZED in line for line in target.log.news()):
             time.sleep(RETRY_S / 4)
         seconds = first_answer(target) - killed
     return [Figure(name, "checkpointer killed, back after", "s", [seconds])]
