@@ -92,18 +92,25 @@ class PidFile:
         self._write()
 
     def set_status(self, status: str) -> None:
-        """STARTING, READY or STOPPING: line 8, which `engine start -w` waits for."""
+        """STARTING, READY or STOPPING: line 8, which `engine start -w` waits for.
+
+        An `OSError` leaves the file as it was: the caller goes on without it.
+        """
         self._lines[7] = status
         self._write()
 
     def remove(self) -> None:
         """The postmaster ends in order."""
-        self._host.unlink(PID_FILE)
+        if self._host.stat(PID_FILE) is not None:
+            self._host.unlink(PID_FILE)
 
     def _write(self) -> None:
-        fd = self._host.open(PID_FILE, OpenMode.WRITE | OpenMode.CREATE | OpenMode.TRUNCATE)
+        # Cut after the write, not before: a full disk, or a crash, must not leave an empty file.
+        data = ("\n".join(self._lines) + "\n").encode()
+        fd = self._host.open(PID_FILE, OpenMode.WRITE | OpenMode.CREATE)
         try:
-            self._host.pwrite(fd, ("\n".join(self._lines) + "\n").encode(), 0)
+            self._host.pwrite(fd, data, 0)
+            self._host.truncate(fd, len(data))
             self._host.fsync(fd)
         finally:
             self._host.close(fd)

@@ -9,6 +9,8 @@ PM-2  A child that ends abnormally may have left shared memory half changed: all
       once, the memory is made anew, and recovery runs, before anybody is let in again.
 PM-3  The postmaster reads and writes no shared structure that a dying child can leave broken.
 PM-4  A child that does not quit within 5 s of being told so is killed.
+PM-6  What the postmaster itself cannot get from the machine (a process, room for its pid file) is
+      logged and tried again, or ends it in order; it never leaves children behind.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.config import Config, read_configuration
+from engine.datadir import PID_FILE
 from engine.errors import EngineError, FatalError, SqlState, check
 from engine.host.api import ChildExit, Host, Peer, Signal
 from engine.host.points import Point
@@ -31,6 +34,7 @@ from engine.shmem.log import Log
 from engine.shmem.procs import BackendType
 
 KILL_CHILDREN_AFTER_MS: Final = 5000
+FORK_AGAIN_AFTER_MS: Final = 1000
 _AUXILIARIES_OF_A_SHUTDOWN: Final = (
     BackendType.CHECKPOINTER, BackendType.LOGGER,
 )  # fmt: skip
@@ -64,6 +68,7 @@ class Postmaster:
         self._startup_failed = False
         self._startup_told_to_quit = False
         self._kill_at_us: int | None = None
+        self._fork_again_at_us: int | None = None
         self._log_pipe: tuple[int, int] | None = None
         self._shared: Shared
 
@@ -108,7 +113,10 @@ class Postmaster:
         self._move_to(_S.STARTUP)
         self._startup_told_to_quit = False
         self._start_missing()
-        self._start(BackendType.STARTUP)
+        if not self._start(BackendType.STARTUP):
+            self._log.log("aborting startup due to startup process failure")
+            self._startup_failed = True
+            self._tell_all_to_quit()
 
     def _advance(self) -> int | None:
         """Make every transition that the children's absence allows; a status ends it all."""
@@ -138,8 +146,12 @@ class Postmaster:
             self._move_to(_S.WAIT_DEAD_END)
             return
         self._move_to(_S.SHUTDOWN)
-        if not self._children.has(BackendType.CHECKPOINTER):
-            self._start(BackendType.CHECKPOINTER)
+        if not self._children.has(BackendType.CHECKPOINTER) and not self._start(
+            BackendType.CHECKPOINTER
+        ):
+            # No shutdown checkpoint, then: the next start will recover.
+            self._crashed = True
+            self._tell_all_to_quit()
         self._signal(self._children.of(BackendType.CHECKPOINTER), Signal.USR2)
 
     def _all_are_gone(self) -> int | None:
@@ -176,7 +188,7 @@ class Postmaster:
             return
         self._shutdown = kind
         self._log.log(f"received {kind.name.lower()} shutdown request")
-        self._pid_file.set_status(STOPPING)
+        self._show_status(STOPPING)
         if kind is Shutdown.IMMEDIATE:
             self._tell_all_to_quit()
         elif kind is Shutdown.FAST and self._state in (_S.STARTUP, _S.RUN):
@@ -186,6 +198,12 @@ class Postmaster:
         elif kind is Shutdown.FAST and self._state is _S.WAIT_BACKENDS:
             self._signal(self._children.of(BackendType.CLIENT_BACKEND), Signal.TERM)
         self._stop_when_smart()
+
+    def _show_status(self, status: str) -> None:
+        try:
+            self._pid_file.set_status(status)
+        except OSError as error:
+            self._log.log(f'could not write to file "{PID_FILE}": {error.strerror}')
 
     def _stop_when_smart(self) -> None:
         """A smart shutdown goes on when the last client has left."""
@@ -228,24 +246,33 @@ class Postmaster:
             self._kill_at_us = None
 
     def _timeout_ms(self) -> float | None:
-        if self._kill_at_us is None:
+        moments = [at for at in (self._kill_at_us, self._fork_again_at_us) if at is not None]
+        if not moments:
             return None
-        return max(0.0, (self._kill_at_us - self._host.monotonic_us()) / 1000)
+        return max(0.0, (min(moments) - self._host.monotonic_us()) / 1000)
 
     # children -------------------------------------------------------------------------------------
 
-    def _start(self, kind: BackendType) -> None:
+    def _start(self, kind: BackendType) -> bool:
+        """Fork an auxiliary process; False when that cannot be done now (PM-6)."""
         main = AUXILIARY_CHILDREN[kind].main
         shared = self._shared
-        self._fork(
-            kind, kind.value, lambda: child.run(self._host, shared, self._config, kind, main)
-        )
+        return self._try_fork(kind, lambda: child.run(self._host, shared, self._config, kind, main))
 
     def _start_logger(self, pipe: tuple[int, int], restarted: bool = False) -> None:
-        self._fork(
-            BackendType.LOGGER, BackendType.LOGGER.value,
-            lambda: logger.main(self._host, self._config, pipe, restarted),
-        )  # fmt: skip
+        self._try_fork(
+            BackendType.LOGGER, lambda: logger.main(self._host, self._config, pipe, restarted)
+        )
+
+    def _try_fork(self, kind: BackendType, main: Callable[[], None]) -> bool:
+        try:
+            self._fork(kind, kind.value, main)
+        except OSError as error:
+            who = Child(0, kind, kind.value).description
+            self._log.log(f"could not fork {who}: {error.strerror}")
+            self._fork_again_at_us = self._host.monotonic_us() + FORK_AGAIN_AFTER_MS * 1000
+            return False
+        return True
 
     def _fork(self, kind: BackendType, slot: int | None, main: Callable[[], None]) -> None:
         latch = slot if slot is not None else Shared.dead_end_latch(self._config)
@@ -259,6 +286,10 @@ class Postmaster:
         self._host.point(Point.CHILD_FORKED)
 
     def _start_missing(self) -> None:
+        if self._fork_again_at_us is not None:
+            if self._host.monotonic_us() < self._fork_again_at_us:
+                return
+            self._fork_again_at_us = None
         if self._log_pipe is not None and not self._children.has(BackendType.LOGGER):
             self._start_logger(self._log_pipe, restarted=True)
         for kind, row in AUXILIARY_CHILDREN.items():
@@ -291,7 +322,7 @@ class Postmaster:
             self._recovers_from_crash = False
             self._start_missing()
             self._log.log("database system is ready to accept connections")
-            self._pid_file.set_status(READY)
+            self._show_status(READY)
         elif self._startup_told_to_quit or self._shutdown is not Shutdown.NONE:
             return
         elif self._state is _S.STARTUP:

@@ -1,10 +1,12 @@
-"""The postmaster: shutdown modes, crash restart, the interlock, who may come in. PM-1 to PM-5."""
+"""The postmaster: shutdown modes, crash restart, the interlock, who may come in. PM-1 to PM-6."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -210,3 +212,88 @@ def test_a_fast_shutdown_during_recovery_ends_it(server: Server) -> None:
     assert server.stop("fast") == 0
     server.start()
     assert server.query("SELECT 1") == [(1,)]
+
+
+# what the machine refuses -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_forks(short_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """While this file is there, the postmaster can fork as often as it says and no more.
+
+    Ask for it before the server.
+    """
+    flag = short_directory / "no-forks"
+    fork, here = os.fork, os.getpid()
+    done = 0
+
+    def fork_if_allowed() -> int:
+        nonlocal done
+        if os.getpid() != here and flag.exists():
+            if done >= int(flag.read_text()):
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            done += 1
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fork_if_allowed)
+    return flag
+
+
+def test_a_client_for_whom_no_process_can_be_had_harms_nobody(
+    no_forks: Path, server: Server
+) -> None:
+    connection = server.connect()
+    no_forks.write_text("0")
+    with pytest.raises(psycopg.OperationalError):
+        server.connect()
+    assert "could not fork new process for connection" in server.log()
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    no_forks.unlink()
+    assert server.query("SELECT 1") == [(1,)]
+    assert server.stop() == 0
+
+
+def test_an_auxiliary_process_that_cannot_be_forked_is_tried_again(
+    no_forks: Path, server: Server
+) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    # Checkpointer, background writer and startup process; the WAL writer comes after recovery.
+    no_forks.write_text("3")
+    server.kill("checkpointer")
+    server.wait_for_log("could not fork WAL writer process")
+    assert server.is_running()
+    no_forks.unlink()
+    assert server.query("SELECT count(*) FROM t") == [(0,)]
+    deadline = time.monotonic() + PATIENCE_S
+    while "walwriter" not in server.processes():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert server.stop() == 0
+
+
+def test_a_startup_process_that_cannot_be_forked_ends_the_postmaster_in_order(
+    no_forks: Path, server: Server
+) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    no_forks.write_text("0")
+    children = psutil.Process(server.pid).children()
+    server.kill("checkpointer")
+    assert server.wait_for_exit() == 1
+    assert "could not fork startup process" in server.log()
+    assert not [child for child in children if lives(child)]
+    assert not (server.data / "postmaster.pid").exists()
+    no_forks.unlink()
+    server.start()
+    assert server.query("SELECT count(*) FROM t") == [(0,)]
+
+
+def test_a_pid_file_that_cannot_be_written_is_no_reason_to_end(server: Server) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    pid_file = server.data / "postmaster.pid"
+    pid_file.unlink()
+    pid_file.mkdir()
+    server.kill("checkpointer")
+    server.wait_for_log('could not write to file "postmaster.pid"')
+    assert server.query("SELECT count(*) FROM t") == [(0,)]
+    pid_file.rmdir()
+    assert server.stop() == 0
