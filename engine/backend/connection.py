@@ -86,6 +86,11 @@ class Connection:
         except FatalError as error:
             self._refuse(error)
             raise
+        except SqlError as error:
+            # There is no session yet that could go on: a catalog that cannot be read, a cancel.
+            fatal = _as_fatal(error)
+            self._refuse(fatal)
+            raise fatal from error
         session.run()
         self._log_disconnection()
 

@@ -12,7 +12,7 @@ from engine.catalog.cache import Catalog
 from engine.catalog.generation import CatalogGeneration
 from engine.catalog.heap_access import CatalogHeapAccess
 from engine.config import SessionSettings
-from engine.errors import Notice
+from engine.errors import FatalError, Notice, SqlError
 from engine.instance import Instance
 from engine.lmgr.lock_table import LockTable
 from engine.processes.cluster import ClusterFacts
@@ -127,8 +127,13 @@ class BackendServices:
         )
 
     def _in_transaction(self, read: Callable[[], T]) -> T:
-        self.transactions.start_command()
+        """A transaction of its own, that an error aborts; a PANIC leaves everything as it is."""
+        transactions = self.transactions
+        transactions.start_command()
         try:
-            return read()
-        finally:
-            self.transactions.commit_command()
+            result = read()
+        except (SqlError, FatalError):
+            transactions.abort_current()
+            raise
+        transactions.commit_command()
+        return result

@@ -203,3 +203,24 @@ def test_a_torn_page_is_repaired_from_its_full_page_image(stopped_server: Server
     server.start()
     assert server.query("SELECT count(*), min(a) FROM bad") == [(400, 1001)]
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize("relation", [1260, 1262], ids=["pg_authid", "pg_database"])
+def test_a_catalog_page_that_cannot_be_read_at_login_costs_that_session_alone(
+    relation: int, stopped_server: Server
+) -> None:
+    server = stopped_server
+    path = server.data / f"global/{relation}"
+    sound = path.read_bytes()
+    flip(path, 8000)
+    server.start(wait=False)
+    server.wait_for_log("database system is ready to accept connections")
+    for _ in range(2):
+        with pytest.raises(psycopg.OperationalError, match="FATAL:  invalid page in block 0"):
+            server.connect()
+    logged = server.log()
+    assert "terminating any other active server processes" not in logged
+    assert "Traceback" not in logged
+    path.write_bytes(sound)
+    assert server.query("SELECT 1") == [(1,)]
+    assert server.stop() == 0
