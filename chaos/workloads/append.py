@@ -41,6 +41,8 @@ from chaos.workloads.bank import read_ledger
 
 APPEND: Final = "UPDATE lists SET items = items || $1 WHERE id = $2 RETURNING items"
 READ: Final = "SELECT items FROM lists WHERE id = $1"
+DURABLY: Final = Statement("SET LOCAL synchronous_commit = on")
+"""The workload goes on with the new lists: no crash may take them back."""
 READ_ALL: Final = Statement("SELECT id, items FROM lists ORDER BY id")
 
 
@@ -138,6 +140,15 @@ class Append:
         answer = yield READ_ALL
         value["lists"] = [[integer(key), parse_items(items)] for key, items in answer.rows]
 
+    def glance(self) -> Operation:
+        """All lists."""
+
+        def body(value: Any) -> Body:
+            answer = yield READ_ALL
+            value[:] = [["r", integer(key), parse_items(items)] for key, items in answer.rows]
+
+        return Operation("txn", [["r", key, None] for key in self._keys], body)
+
     def upkeep(self) -> Operation | None:
         """Replace the lists that are full."""
         full = [key for key in self._keys if self._lengths[key] >= self.mix.longest]
@@ -150,6 +161,7 @@ class Append:
 
         def body(_value: Any) -> Body:
             yield BEGIN[READ_COMMITTED]
+            yield DURABLY
             for key in full:
                 yield Statement("DELETE FROM lists WHERE id = $1", (number(key),))
             for key in fresh:

@@ -3,7 +3,7 @@
 The ledger says which transactions are in. Then accounts and lists must be exactly what these
 transactions make of the initial state: every balance, every version, every value of every list,
 and nothing else. Once a transaction was seen to be in, or its outcome was in doubt and it was seen
-to be out, it stays so.
+to be out, it stays so; but for those that a crash may take back (`asynchronous.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from chaos.history import Event
 from chaos.oracle import Violation
+from properties.checkers.asynchronous import is_crash, may_lose
 from properties.checkers.words import some, transactions
 
 Effects = list[tuple[int, int]]
@@ -34,16 +35,21 @@ class Atomicity:
         self._expected: dict[int, list[int]] = {}
         self._values: dict[int, dict[int, int]] = {}
         self._retired: set[int] = set()
+        self._is_asynchronous = False
+        self._may_be_lost = False
 
     def observe(self, event: Event) -> Iterable[Violation]:
         """Learn what each transaction would do; judge at audits."""
         if event.transaction is not None:
             self._learn(event, event.transaction)
         elif event.f == "begin":
+            self._is_asynchronous = may_lose(event)
             balance = event.value.get("balance", 0)
             accounts = range(1, event.value.get("accounts", 0) + 1)
             self._expected = {account: [balance, 0] for account in accounts}
             self._values = {key: {} for key in range(1, event.value.get("lists", 0) + 1)}
+        elif event.f == "reaction":
+            self._may_be_lost |= self._is_asynchronous and is_crash(event.value["strike"])
         elif event.f == "rotate" and event.type != "invoke":
             self._rotated(event)
         elif event.f == "audit" and event.type == "ok":
@@ -65,16 +71,22 @@ class Atomicity:
             self._appends[transaction] = appends
 
     def _rotated(self, event: Event) -> None:
-        """Whether it happened or not, what the retired lists held is of no interest any more."""
-        self._retired.update(event.value["retired"])
+        """Lists were replaced; if nobody knows, what the old ones hold is of no interest."""
         for key in event.value["retired"]:
             self._values.pop(key, None)
         if event.type == "ok":
             self._values |= {key: {} for key in event.value["created"]}
+        else:
+            self._retired.update(event.value["retired"])
 
     def _judge(self, event: Event) -> Iterable[Violation]:
         ledger = set(event.value["ledger"])
-        if changed := self._in - ledger:
+        changed = self._in - ledger
+        if self._may_be_lost:
+            self._may_be_lost = False
+            for transaction in sorted(changed):
+                self._take_back(transaction)
+        elif changed:
             yield self._violation(event, f"{transactions(changed)}: once there, now gone")
         if changed := self._out & ledger:
             yield self._violation(event, f"{transactions(changed)}: once not there, now there")
@@ -95,6 +107,16 @@ class Atomicity:
         for key, item in self._appends.get(transaction, ()):
             if key in self._values:
                 self._values[key][item] = transaction
+
+    def _take_back(self, transaction: int) -> None:
+        """The opposite of `_apply`."""
+        self._in.discard(transaction)
+        for account, change in self._changes.get(transaction, ()):
+            entry = self._expected[account]
+            entry[0] -= change
+            entry[1] -= 1
+        for key, item in self._appends.get(transaction, ()):
+            self._values.get(key, {}).pop(item, None)
 
     def _judge_accounts(self, event: Event) -> Iterable[Violation]:
         rows: list[list[int]] = event.value["accounts"]

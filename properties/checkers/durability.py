@@ -3,24 +3,19 @@ not.
 
 Every transaction that writes puts its id into the ledger, and each audit reads the whole ledger.
 
-With `synchronous_commit = off` a server may lose, in a crash, what it acknowledged within three
-times `wal_writer_delay` before (and a little more, on a busy machine): such losses are forgiven,
-once.
+What an asynchronous commit may lose in a crash is forgiven, once (see `asynchronous.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from chaos.history import Event
 from chaos.oracle import Violation
+from properties.checkers.asynchronous import forgiven_us, is_crash
 from properties.checkers.words import transactions
-
-SLACK_US: Final = 1_000_000
-DEFAULT_DELAY_US: Final = 200_000
 
 
 class Durability:
@@ -53,7 +48,7 @@ class Durability:
 
     def _crashed(self, strike: dict[str, Any]) -> None:
         """What the crash may have taken is no longer known to be there."""
-        if strike["kills"] and self._forgiven_us is not None:
+        if is_crash(strike) and self._forgiven_us is not None:
             limit = strike["at_us"] - self._forgiven_us
             for transaction, at_us in list(self._acknowledged.items()):
                 if at_us >= limit:
@@ -81,13 +76,3 @@ class Durability:
     def finish(self) -> Iterable[Violation]:
         """All was said at the audits."""
         return ()
-
-
-def forgiven_us(settings: dict[str, str]) -> int | None:
-    """How long before a crash an acknowledgement is worth nothing; None: it is always worth all."""
-    if settings.get("synchronous_commit", "on") not in ("off", "false", "no", "0"):
-        return None
-    found = re.fullmatch(r"(\d+)\s*(us|ms|s)?", settings.get("wal_writer_delay", ""))
-    units = {"us": 1, "ms": 1000, None: 1000, "s": 1_000_000}
-    delay_us = int(found[1]) * units[found[2]] if found else DEFAULT_DELAY_US
-    return 3 * delay_us + SLACK_US

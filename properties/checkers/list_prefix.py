@@ -8,6 +8,10 @@ committed. Over all committed reads of one list, crashes or not:
 - no value of a failed transaction is ever seen (G1a), nor a transaction's append without its later
   one to the same list (G1b);
 - a transaction sees what was committed, and acknowledged or read by anybody, before it began.
+
+When a crash may take back what was acknowledged (`asynchronous.py`), the next audit says what is
+left of each list: its beginning, and what was appended since. What is read between the crash and
+that audit is judged after it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from typing import Any
 
 from chaos.history import Event, Process
 from chaos.oracle import Violation
+from properties.checkers.asynchronous import is_crash, may_lose
 from properties.checkers.words import some
 
 
@@ -33,25 +38,56 @@ class ListPrefix:
         self._later: dict[int, int] = {}
         self._failed: set[int] = set()
         self._seen_by: dict[int, int] = {}
-        self._keys: set[int] | None = None
+        self._is_asynchronous = False
+        self._since_crash: list[Event] | None = None
 
     def observe(self, event: Event) -> Iterable[Violation]:
         """Follow invocations and completions."""
         if event.f == "txn":
             if event.type == "invoke":
                 self._begin(event)
+            elif event.type == "ok" and self._since_crash is not None:
+                self._due_at_begin.pop(event.process, None)
+                self._since_crash.append(event)
             elif event.type == "ok":
-                reads = [(key, items) for kind, key, items in event.value if kind == "r"]
-                yield from self._judge(event, reads, own=values_appended(event.value))
+                yield from self._judge_transaction(event)
             elif event.type == "fail":
                 yield from self._fail(event)
         elif event.f == "audit" and event.type == "invoke":
             self._due_at_begin[event.process] = dict(self._length_due)
         elif event.f == "audit" and event.type == "ok" and "lists" in event.value:
+            if self._since_crash is not None:
+                yield from self._start_over(event, self._since_crash)
             yield from self._judge(event, event.value["lists"], own=set())
         elif event.f == "rotate" and event.type == "ok":
             for key in event.value["retired"]:
                 self._length_due.pop(key, None)
+        elif event.f == "begin":
+            self._is_asynchronous = may_lose(event)
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+            self._since_crash = self._since_crash or []
+
+    def _start_over(self, audit: Event, since: list[Event]) -> Iterable[Violation]:
+        """After a crash that may have taken the ends of lists."""
+        self._since_crash = None
+        for key, items in audit.value["lists"]:
+            known = self._order.get(key, [])
+            pairs = zip(known, items, strict=False)
+            kept = next((i for i, (then, now) in enumerate(pairs) if then != now), None)
+            kept = min(len(known), len(items)) if kept is None else kept
+            if left := sorted(set(known[kept:]) & set(items)):
+                message = f"list {key} lost values in a crash, but not later ones: {some(left)}"
+                yield self._violation(audit, message)
+            yield from self._judge_values(audit, key, items[kept:], items)
+            self._order[key] = items
+            self._length_due.pop(key, None)
+        for event in since:
+            yield from self._judge_transaction(event)
+        self._due_at_begin[audit.process] = dict(self._length_due)
+
+    def _judge_transaction(self, event: Event) -> Iterable[Violation]:
+        reads = [(key, items) for kind, key, items in event.value if kind == "r"]
+        yield from self._judge(event, reads, own=values_appended(event.value))
 
     def _begin(self, event: Event) -> None:
         """What is due to be seen, and who appends what."""

@@ -2,8 +2,8 @@
 
 An update of an account returns the version it made; an append returns the list it made, whose
 length is its version. If two committed transactions made the same version of the same thing, one
-of them did not see the other: its update is lost. Transactions in doubt are judged once an audit
-has found them in the ledger.
+of them did not see the other: its update is lost. Transactions in doubt, and those that a crash may
+take back (`asynchronous.py`), are judged once an audit has found them in the ledger.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from chaos.history import Event
 from chaos.oracle import Violation
+from properties.checkers.asynchronous import may_lose
 
 
 class LostUpdate:
@@ -24,17 +25,23 @@ class LostUpdate:
     def __init__(self) -> None:
         self._makers: dict[tuple[str, int, int], int] = {}
         self._doubtful: dict[int, Event] = {}
+        self._is_asynchronous = False
 
     def observe(self, event: Event) -> Iterable[Violation]:
         """Judge transactions as they are known to be committed."""
         transaction = event.transaction
         if transaction is not None:
-            if event.type == "ok":
+            if event.type == "ok" and not self._is_asynchronous:
                 yield from self._judge(event, transaction)
-            elif event.type == "info":
+            elif event.type in ("ok", "info"):
                 self._doubtful[transaction] = event
+        elif event.f == "begin":
+            self._is_asynchronous = may_lose(event)
         elif event.f == "audit" and event.type == "ok":
             ledger = set(event.value["ledger"])
+            if self._is_asynchronous:
+                # Who is gone made no version. (Whether they may be gone, durability says.)
+                self._makers = {made: by for made, by in self._makers.items() if by in ledger}
             for doubtful in sorted(ledger & self._doubtful.keys()):
                 yield from self._judge(self._doubtful.pop(doubtful), doubtful)
 

@@ -109,7 +109,7 @@ class MemoryDatabase:
             self.tables["lists"].pop(int(values[0]), None)
         elif text.startswith("INSERT INTO lists") and values:
             self.tables["lists"][int(values[0])] = ""
-        elif not text.startswith(("CHECKPOINT", "VACUUM", "CREATE", "INSERT INTO")):
+        elif not text.startswith(("CHECKPOINT", "VACUUM", "SET LOCAL", "CREATE", "INSERT INTO")):
             raise AssertionError(f"not a statement of the workloads: {text}")
         return Answer([], text.split()[0])
 

@@ -283,6 +283,75 @@ def test_list_prefix_sees_doubled_and_invented_values() -> None:
     assert "nobody wrote: 99" in said
 
 
+def test_atomicity_sees_a_retired_list_that_comes_back() -> None:
+    built = good_lists()
+    built.audit(ledger=[1, 3, 4], lists=[[1, [10, 12, 13]], [2, []], [3, [20]]])
+    assert "lists that nobody made: 1" in messages(Atomicity(), built.events)
+
+
+# asynchronous commit -----------------------------------------------------------------------------
+
+ASYNCHRONOUS = {"settings": {"synchronous_commit": "off"}}
+
+
+def crashed_lists(*, fault: str = "all", settings: Any = None, left: Any = None) -> Builder:
+    """Lists that lose their ends, seen in an audit before, and go on with other values."""
+    built = Builder(LISTS | (ASYNCHRONOUS if settings is None else settings))
+    built.txn([["append", 1, 10], ["r", 1, [10]]], 1)
+    built.txn([["append", 1, 11], ["r", 1, [10, 11]], ["append", 2, 12]], 2)
+    built.txn([["append", 1, 13], ["r", 1, [10, 11, 13]]], 3)
+    built.audit(ledger=[1, 2, 3], lists=[[1, [10, 11, 13]], [2, [12]]])
+    built.reaction(fault, **({"launches": 1, "postmaster_exits": [-9]} if fault == "all" else {}))
+    built.txn([["append", 1, 14], ["r", 1, [10, 14]]], 4)
+    built.txn([["r", 2, []]])
+    built.audit(ledger=[1, 4], lists=left or [[1, [10, 14]], [2, []]])
+    built.txn([["r", 1, [10, 14]], ["r", 2, []]])
+    return built
+
+
+def test_asynchronous_commits_may_be_lost_in_a_crash() -> None:
+    judged = Judge(default)
+    judged.hear(crashed_lists().events)
+    judged.close()
+    assert judged.violations == []
+
+
+@pytest.mark.parametrize("checker", [Durability, Atomicity, LostUpdate, ListPrefix])
+def test_synchronous_commits_may_not(checker: Any) -> None:
+    assert judge(checker(), crashed_lists(settings={}).events)
+
+
+@pytest.mark.parametrize("checker", [Durability, Atomicity, ListPrefix])
+def test_asynchronous_commits_are_not_lost_when_only_the_logger_died(checker: Any) -> None:
+    assert judge(checker(), crashed_lists(fault="logger").events)
+
+
+def test_list_prefix_sees_a_hole_that_a_crash_has_made() -> None:
+    built = crashed_lists(left=[[1, [10, 13, 14]], [2, []]])
+    said = messages(ListPrefix(), built.events)
+    assert "list 1 lost values in a crash, but not later ones: 13" in said
+
+
+def test_list_prefix_judges_what_was_read_between_a_crash_and_the_audit() -> None:
+    for left, said in (
+        ([10], "list 1 was read with 1 values, though 2 had been committed"),
+        ([10, 15, 14], "two reads of list 1 disagree at place 1: 15 and 14"),
+    ):
+        built = crashed_lists(left=[[1, left], [2, []]])
+        assert said in messages(ListPrefix(), built.events)
+
+
+def test_atomicity_takes_back_the_transfers_that_a_crash_has_taken() -> None:
+    for version, good in ((1, True), (2, False)):
+        built = Builder(BANK | ASYNCHRONOUS)
+        built.transfer(1, versions=[[1, 1], [2, 1]])
+        built.transfer(2, versions=[[1, 2], [2, 2]])
+        built.audit(ledger=[1, 2], accounts=accounts((80, 2), (120, 2), (100, 0)))
+        built.reaction("backend")
+        built.audit(ledger=[1], accounts=accounts((90, version), (110, 1), (100, 0)))
+        assert (judge(Atomicity(), built.events) == []) is good
+
+
 # errors, liveness, leftovers ---------------------------------------------------------------------
 
 
