@@ -83,7 +83,7 @@ class PidFile:
         try:
             self._write()
         except OSError:
-            host.unlink(PID_FILE)
+            self.remove()
             raise
 
     def set_listening(self, socket_directory: str, address: str) -> None:
