@@ -182,6 +182,7 @@ class ProcTable:
     def give_up(self, slot: int) -> None:
         """The process is about to end in order: nobody looks at the slot from here on."""
         self.is_in_use[slot] = 0
+        self.delay_checkpoint[slot] = 0
         self.xid[slot] = 0
         self.xmin[slot] = 0
         self.pid[slot] = 0

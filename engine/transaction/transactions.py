@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 from weakref import ref
 
-from engine.errors import Notice, SqlError, SqlState, check, not_supported
+from engine.errors import FatalError, Notice, SqlError, SqlState, check, not_supported
 from engine.host.api import Host
 from engine.host.points import Point
 from engine.shmem.procs import ProcTable
@@ -338,14 +338,20 @@ class Transactions:
 
     @contextmanager
     def delaying_checkpoint(self) -> Iterator[None]:
-        """No redo point is taken inside the block: for what the WAL and a file say together."""
+        """No redo point is taken inside the block: for what the WAL and a file say together.
+
+        A PANIC leaves it so: the file is not what the WAL says, and a checkpoint that got done
+        before the others quit would keep recovery from putting that right.
+        """
         delay, slot = self._procs.delay_checkpoint, self._slot
         before = delay[slot]
         delay[slot] = before | DELAY_CHECKPOINT
         try:
             yield
-        finally:
+        except (SqlError, FatalError):
             delay[slot] = before
+            raise
+        delay[slot] = before
 
     # start, commit, abort -------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ def _count_from_end(context: HeapContext, relation: Relation, blocks: int, used:
 def truncate(context: HeapContext, relation: Relation, blocks: int) -> None:
     """Cut the table to that many blocks; the caller has it locked ACCESS EXCLUSIVE."""
     locator = relation.locator
-    with CRITICAL_SECTION, context.transactions.delaying_checkpoint():
+    with context.transactions.delaying_checkpoint(), CRITICAL_SECTION:
         main = _TRUNCATE_MAIN.pack(blocks, *locator, _TRUNCATE_HEAP)
         info = _SMGR_TRUNCATE | _SPECIAL_REL_UPDATE
         lsn = context.wal.insert(_RM_SMGR, info, main, (), context.transactions.xid)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from engine.access.heap.tuple import XMIN_FROZEN, tuple_infomask
 from engine.access.heap.vacuum import freeze_cutoff
-from engine.errors import SqlError
+from engine.errors import PanicError, SqlError
 from engine.lmgr.lock_tag import LockTag
 from engine.lmgr.modes import LockMode
 from engine.storage.page import (
@@ -104,6 +107,27 @@ def test_a_truncated_table_is_the_same_after_a_crash(cluster: HeapCluster) -> No
     again = cluster.crash_and_restart().session()
     assert sorted(row[0] for row in again.rows(table)) == [*range(20), 1000]
     assert blocks(again, table) == 3
+
+
+def test_a_cut_that_fails_after_its_record_lets_no_checkpoint_be_made(
+    cluster: HeapCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, table = cluster.session(), cluster.relation(INT4, TEXT)
+    with session.statement():
+        session.heap.multi_insert(table, [(n, "x" * 1000) for n in range(100)])
+    for number in range(100):
+        session.delete(table, number)
+
+    def broken(fd: int, size: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(cluster.host, "truncate", broken)
+    session.transactions.start_command()
+    with pytest.raises(PanicError, match="could not truncate file"):
+        session.heap.vacuum(table, freeze_min_age=0)
+    # A redo point behind the record would leave the pages there for ever.
+    instance = session.instance
+    assert instance.procs.delay_checkpoint[instance.slot]
 
 
 def test_a_table_that_another_uses_is_not_cut(cluster: HeapCluster) -> None:
