@@ -9,7 +9,7 @@ postmaster restarts everything (PM-2) and replay writes those pages again.
 
 from __future__ import annotations
 
-from engine.errors import SqlError
+from engine.errors import FatalError, SqlError
 from engine.host.api import Signal
 from engine.instance import Instance
 from engine.recovery.checkpoint import Checkpoints
@@ -55,7 +55,13 @@ def main(instance: Instance) -> None:
             delay = _PAUSE_AFTER_ERROR_MS
         if not _is_told_to_shut_down(instance):
             instance.host.wait(delay)
-    schedule.shut_down()
+    try:
+        schedule.shut_down()
+    except SqlError as error:
+        # Nobody is left who could wait for another attempt: the next start will recover.
+        raise FatalError(
+            error.sqlstate, error.message, detail=error.detail, hint=error.hint
+        ) from error
 
 
 def _is_told_to_shut_down(instance: Instance) -> bool:

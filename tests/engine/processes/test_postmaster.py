@@ -297,3 +297,19 @@ def test_a_pid_file_that_cannot_be_written_is_no_reason_to_end(server: Server) -
     assert server.query("SELECT count(*) FROM t") == [(0,)]
     pid_file.rmdir()
     assert server.stop() == 0
+
+
+def test_a_shutdown_checkpoint_that_fails_is_reported_and_recovered_from(server: Server) -> None:
+    server.query("CREATE TABLE t (a integer)")
+    server.query("INSERT INTO t VALUES (1)")
+    ((number, database),) = server.query(
+        "SELECT relfilenode, (SELECT oid FROM pg_database WHERE datname = 'postgres') "
+        "FROM pg_class WHERE relname = 't'"
+    )
+    (server.data / f"base/{database}/{number}").unlink()
+    assert server.stop() == 1
+    assert "FATAL:  could not open file" in server.log()
+    assert "Traceback" not in server.log()
+    assert "abnormal database system shutdown" in server.log()
+    server.start()
+    assert server.query("SELECT a FROM t") == [(1,)]
