@@ -40,7 +40,7 @@ from chaos.workloads.api import (
 )
 
 RECONNECT_AFTER_S: Final = 0.02
-FREE_AGAIN_AFTER_S: Final = 0.0
+COARSE_SECONDS: Final = 0.0015
 WRONG: Final = "wrong answer: "
 """How the error of an operation begins whose answer no correct server gives."""
 
@@ -144,6 +144,13 @@ class Driver:
                     self._ready(client, mask)
                     if until is not None and until():
                         return True
+
+    def pump_exactly(self, seconds: float) -> None:
+        """Go on for so long, to some microseconds: sockets alone are waited for in milliseconds."""
+        end = time.monotonic() + seconds
+        self.pump(seconds - COARSE_SECONDS)
+        while time.monotonic() < end:
+            self.pump(0)
 
     def drain(self, seconds: float) -> bool:
         """Start nothing new and wait until nothing is under way; False when that takes too long."""

@@ -78,8 +78,8 @@ class Fault:
     the victim dies, and the data directory is copied as it is then. `hold_ms`: how long a stop
     lasts. `hunts` and `crash_by` are for the startup process: how to find it, and what makes it
     run. `interlock`: a child of a killed postmaster is kept alive, and a new start must be
-    refused. `on_cpu`: rather a backend that computes, and so may hold a lock on a page, than one
-    that waits.
+    refused. `in_the_way`: rather a backend that holds a lock which readers wait for, if one can be
+    found.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Fault:
     hunts: tuple[Hunt, ...] = ()
     crash_by: str = ""
     interlock: bool = False
-    on_cpu: bool = False
+    in_the_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ def draw_fault(chance: random.Random, kind: str, where: Where) -> Fault:
     freeze = chance.random() < 0.7
     hold_ms = chance.choice([5, 30, 120, 400])
     interlock = chance.random() < 0.4
-    on_cpu = chance.random() < 0.5
+    in_the_way = chance.random() < 0.5
     startup = kind in ("startup", "stop:startup")
     return Fault(
         name=kind,
@@ -272,5 +272,5 @@ def draw_fault(chance: random.Random, kind: str, where: Where) -> Fault:
         hunts=(hunts if kind == "startup" else hunts[:1]) if startup else (),
         crash_by=crash_by if startup else "",
         interlock=interlock and kind == "postmaster",
-        on_cpu=on_cpu and "backend" in (kind, crash_by if startup else ""),
+        in_the_way=in_the_way and "backend" in (kind, crash_by if startup else ""),
     )

@@ -37,7 +37,6 @@ from chaos.workloads.catalogue import WORKLOADS
 
 START_BOUND_S: Final = 60.0
 STOP_BOUND_S: Final = 30.0
-COARSE_SECONDS: Final = 0.0015
 LOST_SHOWN: Final = 5
 
 
@@ -126,7 +125,7 @@ class Run:
         self.driver = Driver(self.history, self._workload, plan.clients, target.conninfo, chance)
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
-        self._striker = Striker(target, self.driver)
+        self._striker = Striker(target, self.driver, self._glance)
         self._watch = Watch(target, self.driver, plan.bound_s)
         self._hunter = Hunter(target, self.driver, self._striker, self._watch)
 
@@ -301,14 +300,7 @@ class Run:
             if not arrived:
                 self._check_progress(time.monotonic() - began)
         if where.delay_us:
-            self._pump_exactly(where.delay_us / 1e6)
-
-    def _pump_exactly(self, seconds: float) -> None:
-        """Go on for so long, to some microseconds: sockets alone are waited for in milliseconds."""
-        end = time.monotonic() + seconds
-        self.driver.pump(seconds - COARSE_SECONDS)
-        while time.monotonic() < end:
-            self.driver.pump(0)
+            self.driver.pump_exactly(where.delay_us / 1e6)
 
     def _load(self, operations: int) -> None:
         """Let so many more operations begin."""
@@ -334,6 +326,12 @@ class Run:
             self._check_progress(self.plan.bound_s)
             raise Ended
         self._do_alone(self._workload.audit())
+
+    def _glance(self, seconds: float) -> bool:
+        """Whether the controller can read the workload's tables within so long."""
+        if self._control.state is not ClientState.FREE:
+            return True
+        return self.driver.do(self._control, self._workload.glance(), seconds) is not None
 
     def _do_alone(self, operation: Operation) -> None:
         """One operation of the controller's own while no client is at work; it must succeed."""

@@ -6,10 +6,11 @@ FAULT-2  Whatever was stopped is continued, however the strike ends.
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,10 @@ from chaos.plan import Fault
 from chaos.targets.api import Target
 from chaos.targets.processes import Role, is_running, send, state_of
 
-COMPUTING_SECONDS: Final = 0.02
+IN_THE_WAY_SECONDS: Final = 0.5
+BETWEEN_TRIES_SECONDS: Final = 0.003
+GLANCE_SECONDS: Final = 0.025
+"""A reader that gets no answer for so long is taken to wait for the one that was stopped."""
 FREEZE_SECONDS: Final = 0.5
 
 
@@ -53,11 +57,15 @@ class Strike:
 
 
 class Striker:
-    """Does to a target what a fault says; the clients go on being served while it waits."""
+    """Does to a target what a fault says; the clients go on being served while it waits.
 
-    def __init__(self, target: Target, driver: Driver) -> None:
+    `glance` reads something from the server, and says whether it had it within so many seconds.
+    """
+
+    def __init__(self, target: Target, driver: Driver, glance: Callable[[float], bool]) -> None:
         self._target = target
         self._driver = driver
+        self._glance = glance
 
     def begin(self, name: str) -> Strike:
         """A strike about to happen."""
@@ -159,26 +167,43 @@ class Striker:
         clients = [client for client in driver.connected() if client.backend_pid in ours]
         if not clients:
             return None
+        if fault.in_the_way:
+            pid = self._find_in_the_way(clients, fault.victim)
+            if pid is not None:
+                return pid
         latest_by = {"commits": driver.last_commit_by, "statements": driver.last_statement_by}
         number = latest_by.get(fault.where.counter)
         latest = next((client for client in clients if client.number == number), None)
         if latest is not None:
             return latest.backend_pid
         busy: list[Client] = [client for client in clients if client.state is ClientState.BUSY]
-        candidates = [client.backend_pid for client in busy or clients]
-        if fault.on_cpu:
-            candidates = self._await_computing(candidates) or candidates
-        return candidates[fault.victim % len(candidates)]
+        candidates = busy or clients
+        return candidates[fault.victim % len(candidates)].backend_pid
 
-    def _await_computing(self, pids: list[int]) -> list[int]:
-        """Those that are on a CPU, or soon are."""
-        deadline = time.monotonic() + COMPUTING_SECONDS
+    def _find_in_the_way(self, clients: list[Client], seed: int) -> int | None:
+        """A backend that readers wait for, left stopped: no row's lock does that, a page's does.
+
+        Stop one at a random moment; if a reader gets through, continue it and try again.
+        """
+        chance = random.Random(seed)
+        deadline = time.monotonic() + IN_THE_WAY_SECONDS
         while time.monotonic() < deadline:
-            found = [pid for pid in pids if state_of(pid) == "R"]
-            if found:
-                return found
-            self._driver.pump(0)
-        return []
+            self._driver.pump_exactly(chance.random() * BETWEEN_TRIES_SECONDS)
+            busy = [client for client in clients if client.state is ClientState.BUSY]
+            if busy and self._holds_readers_up(pid := chance.choice(busy).backend_pid):
+                return pid
+        return None
+
+    def _holds_readers_up(self, pid: int) -> bool:
+        """Stop a backend, and whether a reader waits then. It is continued if none does."""
+        holds_up = False
+        try:
+            if send(pid, signal.SIGSTOP):
+                holds_up = not self._glance(GLANCE_SECONDS)
+        finally:
+            if not holds_up:
+                send(pid, signal.SIGCONT)  # FAULT-2
+        return holds_up
 
     # the postmaster ------------------------------------------------------------------------------
 

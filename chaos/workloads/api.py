@@ -82,6 +82,9 @@ class Workload(Protocol):
     def audit(self) -> Operation:
         """One snapshot of everything that the workload ever wrote."""
 
+    def glance(self) -> Operation:
+        """One read of all rows, as cheap as can be."""
+
     def upkeep(self) -> Operation | None:
         """What is to be done after an audit, while no client is at work; None for nothing."""
 

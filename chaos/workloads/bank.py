@@ -148,6 +148,10 @@ class Bank:
         answer = yield READ_ALL
         value["accounts"] = [[integer(column) for column in row] for row in answer.rows]
 
+    def glance(self) -> Operation:
+        """The total."""
+        return Operation("read", {"totals": []}, _read_once, None, READ_COMMITTED)
+
     def upkeep(self) -> Operation | None:
         """Nothing: accounts never go."""
         return None

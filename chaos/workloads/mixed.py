@@ -13,6 +13,7 @@ from chaos.workloads.api import (
     REPEATABLE_READ,
     Body,
     Operation,
+    Workload,
     commit,
     create_tables,
 )
@@ -29,6 +30,8 @@ class Mixed:
         transactions = itertools.count(1)
         self.bank = Bank(bank, transactions)
         self.append = Append(append, transactions)
+        parts: list[Workload] = [self.bank, self.append]
+        self._glances = itertools.cycle(parts)
 
     def facts(self) -> dict[str, Any]:
         """Both parts' facts."""
@@ -55,6 +58,10 @@ class Mixed:
             yield from commit()
 
         return Operation("audit", {}, body, None, REPEATABLE_READ)
+
+    def glance(self) -> Operation:
+        """Either part's, in turn."""
+        return next(self._glances).glance()
 
     def upkeep(self) -> Operation | None:
         """The lists' upkeep."""
