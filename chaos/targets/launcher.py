@@ -34,6 +34,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 BAD_EXIT: Final = 70
 """Exit status of a called function that ended with an exception (EX_SOFTWARE)."""
@@ -123,9 +124,10 @@ class _Server:
         return {}
 
     def _start(self, program: Program) -> int:
+        ours = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _become(program)
+            _become(program, ours)
         return pid
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -166,7 +168,7 @@ def _resolve(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _become(program: Program) -> None:
+def _become(program: Program, launcher: int) -> None:
     """In the forked child: become the program. Never returns."""
     status = BAD_EXIT
     try:
@@ -185,6 +187,10 @@ def _become(program: Program) -> None:
             os.setgroups([])
             os.setgid(gid)
             os.setuid(uid)
+        # LAUNCH-1, even if the launcher is killed; asked for last, since setuid() forgets it.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != launcher:
+            os._exit(BAD_EXIT)
         os.chdir("/")
         if program.argv is not None:
             os.execve(program.argv[0], program.argv, program.environment or dict(os.environ))

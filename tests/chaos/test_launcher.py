@@ -132,6 +132,14 @@ def test_what_cannot_be_imported_is_said(launcher: Launcher) -> None:
         launcher.load("no.such.module:function")
 
 
+def test_a_killed_launcher_takes_along_what_it_started(tmp_path: Path) -> None:
+    with Launcher() as launcher:
+        pid = launcher.start(sleeper(tmp_path))
+        assert is_running(pid)
+        os.kill(launcher.pid, signal.SIGKILL)
+        until(lambda: not is_running(pid))
+
+
 def test_a_launcher_that_is_gone_is_noticed(tmp_path: Path) -> None:
     with Launcher() as launcher:
         os.kill(launcher.pid, signal.SIGKILL)
