@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.catalog.generation import CatalogGenerationShared
-from engine.config import Config, read_configuration
+from engine.config import Config, reread_configuration
 from engine.errors import EngineError
 from engine.host.api import Host, Signal
 from engine.lmgr.lock_shared import LockTableShared
@@ -178,12 +178,10 @@ class Instance:
             return
         self.interrupts.reload_requested = False
         try:
-            fresh = read_configuration(self.host)
+            self.config, _ = reread_configuration(self.host, self.config)
         except EngineError as error:
             self.log.error(error)
             return
-        changeable = {name: fresh.value(name) for name in fresh.reloadable()}
-        self.config = self.config.replace(**changeable)
         self.log = Log(self.host, self.config)
         self.wal.replace_config(self.config)
         self.sync.fsync = bool(self.config.fsync)

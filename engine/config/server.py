@@ -25,9 +25,15 @@ class Config:
     `config.checkpoint_timeout` seconds: see `definitions`. Immutable; a reload makes a new one.
     """
 
-    def __init__(self, values: Mapping[str, SettingValue] | None = None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, SettingValue] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self._values = {name: setting.default for name, setting in SETTINGS.items()}
         self._values.update(values or {})
+        self.options = dict(options or {})
+        """What the command line says, which no reload overrides."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -41,7 +47,7 @@ class Config:
 
     def replace(self, **values: SettingValue) -> Config:
         """The same configuration with some values changed."""
-        return Config({**self._values, **values})
+        return Config({**self._values, **values}, self.options)
 
     def reloadable(self) -> list[str]:
         """The settings that a reload may change."""
@@ -65,7 +71,21 @@ def read_configuration(host: Host, options: Mapping[str, str] | None = None) -> 
     for name, text in (options or {}).items():
         values[name.lower()] = _parse_value(name, text, "the command line")
     values["data_directory"] = ""
-    return Config(values)
+    return Config(values, options)
+
+
+def reread_configuration(host: Host, current: Config) -> tuple[Config, list[str]]:
+    """What a reload makes of `current`; and which settings the file has changed in vain, since
+    only a new server can take them over."""
+    fresh = read_configuration(host, current.options)
+    reloadable = fresh.reloadable()
+    changed = {name: fresh.value(name) for name in reloadable}
+    in_vain = [
+        name
+        for name, setting in SETTINGS.items()
+        if setting.context is Context.POSTMASTER and fresh.value(name) != current.value(name)
+    ]
+    return current.replace(**changed), in_vain
 
 
 def _parse_value(name: str, text: str, where: str) -> SettingValue:
@@ -115,6 +135,11 @@ def _read_text(host: Host, path: str) -> str:
         ) from None
     try:
         return host.pread(fd, host.file_size(fd), 0).decode()
+    except OSError as error:
+        raise FatalError(
+            SqlState.CONFIG_FILE_ERROR,
+            f'could not read the server configuration file "{path}": {error.strerror}',
+        ) from None
     except UnicodeDecodeError as error:
         raise FatalError(
             SqlState.CONFIG_FILE_ERROR, f'file "{path}" is not UTF-8 from byte {error.start} on'

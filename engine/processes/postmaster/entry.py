@@ -52,7 +52,7 @@ def serve(host: Host, data_directory: str, options: dict[str, str]) -> int:
         listeners = Listeners(host, config, log)
         listeners.open()
         pid_file.set_listening(listeners.first_socket_directory, listeners.first_address)
-        return Postmaster(host, config, options, log, listeners, pid_file).run()
+        return Postmaster(host, config, log, listeners, pid_file).run()
     except EngineError as error:
         log.error(error)
         return 1

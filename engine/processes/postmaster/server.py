@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.config import Config, read_configuration
+from engine.config import Config, reread_configuration
 from engine.datadir import PID_FILE
 from engine.errors import EngineError, FatalError, SqlState, check
 from engine.host.api import ChildExit, Host, Peer, Signal
@@ -49,14 +49,12 @@ class Postmaster:
         self,
         host: Host,
         config: Config,
-        options: dict[str, str],
         log: Log,
         listeners: Listeners,
         pid_file: PidFile,
     ) -> None:
         self._host = host
         self._config = config
-        self._options = options
         self._log = log
         self._listeners = listeners
         self._pid_file = pid_file
@@ -216,12 +214,15 @@ class Postmaster:
 
     def _reload(self) -> None:
         try:
-            self._config = read_configuration(self._host, self._options)
+            # What shared memory was laid out for stays, also in a crash restart.
+            self._config, in_vain = reread_configuration(self._host, self._config)
         except EngineError as error:
             self._log.error(error)
             self._log.log("configuration file contains errors; no changes were applied")
             return
         self._log.log("received SIGHUP, reloading configuration files")
+        for name in in_vain:
+            self._log.log(f'parameter "{name}" cannot be changed without restarting the server')
         self._signal(self._children.except_for(BackendType.LOGGER), Signal.HUP)
 
     def _signal(self, children: list[Child], signal: Signal) -> None:

@@ -313,3 +313,44 @@ def test_a_shutdown_checkpoint_that_fails_is_reported_and_recovered_from(server:
     assert "abnormal database system shutdown" in server.log()
     server.start()
     assert server.query("SELECT a FROM t") == [(1,)]
+
+
+# SIGHUP -------------------------------------------------------------------------------------------
+
+
+def test_a_reload_leaves_the_command_line_and_what_memory_was_laid_out_for(
+    stopped_server: Server,
+) -> None:
+    server = stopped_server
+    server.start(synchronous_commit="on", checkpoint_timeout="77s", max_connections=7)
+    session = server.connect()
+    server.query("CREATE TABLE t (a integer)")
+    with (server.data / "postgresql.conf").open("a") as file:
+        file.write(
+            "synchronous_commit = off\nmax_connections = 3\ndeadlock_timeout = 7s\n"
+            "superuser_reserved_connections = 0\n"
+        )
+    os.kill(server.pid, signal.SIGHUP)
+    server.wait_for_log('parameter "superuser_reserved_connections" cannot be changed without')
+    names = ("synchronous_commit", "checkpoint_timeout", "max_connections", "data_directory")
+    expected = ["on", "77s", "7", str(server.data)]
+    deadline = time.monotonic() + PATIENCE_S
+    while session.execute("SHOW deadlock_timeout").fetchall() != [("7s",)]:
+        assert time.monotonic() < deadline
+    for connection in (session, server.connect()):
+        shown = [connection.execute(f"SHOW {name}").fetchall()[0][0] for name in names]
+        assert shown == expected
+    server.kill("checkpointer")
+    server.wait_for_log("all server processes terminated; reinitializing")
+    connections = [server.connect(patience_s=PATIENCE_S) for _ in range(4)]
+    assert [one.execute("SELECT count(*) FROM t").fetchall() for one in connections] == [[(0,)]] * 4
+    assert server.query("SHOW max_connections") == [("7",)]
+
+
+def test_a_configuration_file_that_cannot_be_read_changes_nothing(server: Server) -> None:
+    path = server.data / "postgresql.conf"
+    path.rename(server.data / "away")
+    path.mkdir()
+    os.kill(server.pid, signal.SIGHUP)
+    server.wait_for_log("configuration file contains errors; no changes were applied")
+    assert server.query("SELECT 1") == [(1,)]
