@@ -176,7 +176,7 @@ class Driver:
 
     def do(self, client: Client, operation: Operation, seconds: float) -> Event | None:
         """Run one operation on one client to its end, others going on too; None when time is up."""
-        last = self._begin(client, operation)
+        last = self.begin(client, operation)
         self.pump(seconds, lambda: client.invocation is not last)
         if client.invocation is last:
             return None
@@ -212,7 +212,7 @@ class Driver:
                 else:
                     wake = min(wake, client.retry_at)
             if client.state is ClientState.FREE and self.accepting and client.process != "control":
-                self._begin(client, self._workload.next(self._chance))
+                self.begin(client, self._workload.next(self._chance))
         return max(0.0, wake - now)
 
     def _connect(self, client: Client) -> None:
@@ -271,7 +271,8 @@ class Driver:
 
     # operations ----------------------------------------------------------------------------------
 
-    def _begin(self, client: Client, operation: Operation) -> Event:
+    def begin(self, client: Client, operation: Operation) -> Event:
+        """Let a free client begin an operation; its invocation."""
         client.operation = operation
         client.state = ClientState.BUSY
         client.failure = None

@@ -38,6 +38,7 @@ DEFAULT_CYCLES: Final = 10
 STREAMS: Final = ("settings", "clients", "faults", "workload")
 BACKENDS_IN_A_HAND: Final = 3
 """There are more places where a backend can die than for any other process."""
+LONGEST_CHECKPOINT_US: Final = 40_000
 LIVENESS_OPERATIONS: Final = 60
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
@@ -95,12 +96,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Load, perhaps a stop, a fault, recovery, a little more load, an audit."""
+    """Load, perhaps a stop, a fault, recovery, a little more load, an audit.
+
+    With `checkpoint_us` the controller asks for a checkpoint so long before the fault.
+    """
 
     number: int
     fault: Fault
     stop: Fault | None
     settle: int
+    checkpoint_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
     clients = wishes.clients or stream(seed, "clients").choice([2, 4, 6, 8, 8])
     chance = stream(seed, "workload", "kind")
     workload = chance.choice(sorted(WORKLOADS))
-    settings, wal_segment_mb = draw_settings(stream(seed, "settings"), wishes.target, clients)
+    settings, wal_segment_mb = draw_settings(seed, wishes.target, clients)
     pinned = dict(wishes.settings or {})
     return Plan(
         seed=seed,
@@ -162,14 +167,20 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
 # settings ----------------------------------------------------------------------------------------
 
 
-def draw_settings(chance: random.Random, target: str, clients: int) -> tuple[dict[str, str], int]:
+def draw_settings(seed: int, target: str, clients: int) -> tuple[dict[str, str], int]:
     """Settings that make crashes interesting, each in play or not; and the size of WAL segments.
 
-    Every value is drawn whether it is used or not, so one choice does not move the next.
+    Every value is drawn whether it is used or not, so one choice does not move the next; what is
+    not always drawn from as many values has a stream of its own.
     """
+    chance = stream(seed, "settings")
     segment = chance.choice([1, 1, 16])
-    pages = chance.choice([pages for pages in (16, 32, 64, 256, 2048) if pages >= 4 * clients])
-    timeout = chance.choice([30, 60] if target == "postgres" else [1, 2, 5, 30])
+    pages = stream(seed, "settings", "pages").choice(
+        [pages for pages in (16, 32, 64, 256, 2048) if pages >= 4 * clients]
+    )
+    timeout = stream(seed, "settings", "timeout").choice(
+        [30, 60] if target == "postgres" else [1, 2, 5, 30]
+    )
     sizes = chance.choice([2, 3, 8])
     drawn = {
         "shared_buffers": f"{pages * 8}kB",
@@ -209,8 +220,7 @@ def draw_cycles(seed: int, count: int, only: Sequence[str] | None) -> tuple[Cycl
         dealer.shuffle(hand)
         deck += hand
     return tuple(
-        draw_cycle(stream(seed, "faults", number), number, kind, stops)
-        for number, kind in enumerate(deck[:count], 1)
+        draw_cycle(seed, number, kind, stops) for number, kind in enumerate(deck[:count], 1)
     )
 
 
@@ -221,15 +231,32 @@ def draw_swarm(chance: random.Random) -> tuple[str, ...]:
     return tuple(kills or KILLS) + tuple(stops)
 
 
-def draw_cycle(chance: random.Random, number: int, kind: str, stops: Sequence[str]) -> Cycle:
+def draw_cycle(seed: int, number: int, kind: str, stops: Sequence[str]) -> Cycle:
     """One cycle with this kind of fault."""
+    chance = stream(seed, "faults", number)
+    settle = chance.choice([0, 5, 25])
     where = draw_where(chance, kind)
     fault = draw_fault(chance, kind, where)
+    checkpoint_us = draw_checkpoint(stream(seed, "faults", number, "checkpoint"), kind)
+    stop = draw_stop(stream(seed, "faults", number, "stop"), stops)
+    if fault.in_the_way:
+        checkpoint_us = None  # the controller has one connection, and needs it to find the victim
+    return Cycle(number, fault, stop, settle, checkpoint_us)
+
+
+def draw_stop(chance: random.Random, stops: Sequence[str]) -> Fault | None:
+    """Perhaps a stop before the fault."""
     stopped = chance.random() < 0.35
-    stop_where = Where("started", max(1, chance.randint(1, 60)), chance.randint(0, 2000))
-    stop_kind = chance.choice(list(stops)) if stops else ""
-    stop = draw_fault(chance, stop_kind, stop_where) if stop_kind and stopped else None
-    return Cycle(number, fault, stop, settle=chance.choice([0, 5, 25]))
+    where = Where("started", max(1, chance.randint(1, 60)), chance.randint(0, 2000))
+    return draw_fault(chance, chance.choice(list(stops)), where) if stops and stopped else None
+
+
+def draw_checkpoint(chance: random.Random, kind: str) -> int | None:
+    """How long before the fault a checkpoint begins: so many kills hit one in its midst."""
+    share = {"checkpointer": 0.6, "logger": 0.0}.get(kind, 0.0 if kind in STOPS else 0.25)
+    begun = chance.random() < share
+    delay_us = int(chance.random() * LONGEST_CHECKPOINT_US)
+    return delay_us if begun else None
 
 
 def draw_where(chance: random.Random, kind: str) -> Where:

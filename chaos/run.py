@@ -32,7 +32,7 @@ from chaos.seeds import stream
 from chaos.targets.api import Target, TargetUnusable
 from chaos.targets.log import Replay
 from chaos.verdict import Verdict
-from chaos.workloads.api import Operation
+from chaos.workloads.api import Operation, checkpoint
 from chaos.workloads.catalogue import WORKLOADS
 
 START_BOUND_S: Final = 60.0
@@ -214,6 +214,9 @@ class Run:
         self._go_to(cycle.fault.where, reached)
         self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
         self._note_calm()
+        if cycle.checkpoint_us is not None and self._control.state is ClientState.FREE:
+            self.driver.begin(self._control, checkpoint())
+            self.driver.pump_exactly(cycle.checkpoint_us / 1e6)
         self._strike(cycle, report)
         self._observer.phase(f"cycle {cycle.number}: settling")
         self._load(cycle.settle)

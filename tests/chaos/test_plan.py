@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,28 @@ def test_pinning_a_setting_or_the_workload_changes_nothing_else(seed: int) -> No
     assert pinned.clients == free.clients
     others = {name: text for name, text in free.settings.items() if name != "shared_buffers"}
     assert pinned.settings == others | {"shared_buffers": "1MB"}
+
+
+@given(seed=SEEDS)
+def test_the_number_of_clients_changes_no_setting_but_the_buffers(seed: int) -> None:
+    few, many = (make_plan(seed, Wishes(clients=clients)) for clients in (2, 8))
+    for name in (few.settings | many.settings).keys() - {"shared_buffers"}:
+        assert few.settings.get(name) == many.settings.get(name)
+    assert few.cycles == many.cycles
+
+
+@given(seed=SEEDS)
+def test_stops_change_nothing_about_the_kills(seed: int) -> None:
+    names = ("backend", "checkpointer")
+    alone, beside = (make_plan(seed, Wishes(faults=f)) for f in (names, (*names, "stop:logger")))
+    assert [replace(cycle, stop=None) for cycle in beside.cycles] == list(alone.cycles)
+
+
+def test_some_kills_are_in_the_midst_of_a_checkpoint() -> None:
+    cycles = [cycle for seed in range(40) for cycle in make_plan(seed, Wishes()).cycles]
+    during = Counter(c.fault.name for c in cycles if c.checkpoint_us is not None)
+    assert during["checkpointer"] > 10
+    assert "logger" not in during
 
 
 @given(seed=SEEDS)
