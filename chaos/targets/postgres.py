@@ -19,13 +19,15 @@ from typing import ClassVar, Final
 
 from chaos.targets.api import TargetUnusable
 from chaos.targets.launcher import Program
-from chaos.targets.server import Server
+from chaos.targets.server import PID_FILE, Server
 from chaos.targets.templates import copy_tree
 
 CURE: Final = (
     "install it (Debian: apt-get install postgresql-15), or name the directory of its programs in"
     " the environment variable POSTGRES_BIN"
 )
+INTERLOCK_LINE: Final = 6
+"""Of postmaster.pid, from 0: key and number of the shared memory segment."""
 USUAL_PLACES: Final = ("/usr/lib/postgresql/15/bin", "/usr/pgsql-15/bin", "/usr/local/pgsql/bin")
 
 
@@ -46,8 +48,11 @@ class PostgresTarget(Server):
             self.user = _unprivileged_user()
 
     def base_settings(self) -> dict[str, str]:
-        """Keep the WAL that a recovery read, to count its records."""
+        """Keep the WAL that a recovery read, to count its records. Have dynamic shared memory in the
+        data directory: names in /dev/shm would outlive a run that ends with a kill.
+        """
         return super().base_settings() | {
+            "dynamic_shared_memory_type": "mmap",
             "log_rotation_age": "0",
             "wal_keep_size": "128MB",
             "lc_messages": "C",
@@ -78,6 +83,16 @@ class PostgresTarget(Server):
             environment=_environment(),
         )
 
+    def destroy(self) -> None:
+        """A killed postmaster also leaves its interlock, a System V segment."""
+        pid_file = self.data_directory / PID_FILE
+        created = self.directory != Path() and pid_file.exists()
+        lines = pid_file.read_text(encoding="utf-8").splitlines() if created else []
+        super().destroy()
+        numbers = lines[INTERLOCK_LINE].split() if len(lines) > INTERLOCK_LINE else []
+        if len(numbers) == 2:
+            _remove_unattached(int(numbers[0]), int(numbers[1]))
+
     def count_records(self, span: tuple[int, int]) -> int | None:
         """Ask pg_waldump."""
         try:
@@ -104,6 +119,15 @@ class PostgresTarget(Server):
             check=False,
             timeout=120,
         )
+
+
+def _remove_unattached(key: int, segment: int) -> None:
+    """Remove a System V segment, if it has this key and no process has it."""
+    table = Path("/proc/sysvipc/shm").read_text(encoding="utf-8").splitlines()[1:]
+    for fields in (line.split() for line in table):
+        # key, shmid, perms, size, cpid, lpid, nattch; a key with its sign
+        if (int(fields[0]) - key) % 2**32 == 0 and int(fields[1]) == segment and fields[6] == "0":
+            subprocess.run(["ipcrm", "-m", str(segment)], check=False, capture_output=True)
 
 
 def _environment() -> dict[str, str]:
