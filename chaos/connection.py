@@ -1,8 +1,8 @@
 """One libpq connection that never blocks: whoever owns it owns the waiting.
 
-    CONNECTING --(established)--> IDLE --(send)--> PREPARING --(prepared)--> EXECUTING
-         --(answer)--> IDLE |                                          |                         |
-         +------------------------------------------+-------------------------+--(lost)--> CLOSED
+    CONNECTING --(established)--> IDLE --(send)--> PREPARING --(prepared)--> EXECUTING --> IDLE
+        |                          |                  |                          |
+        +--------------------------+------------------+--------------------------+--(lost)--> CLOSED
 
 A statement is prepared at its first use. The end of a connection is always an exception,
 `ConnectionLost`; an error that the session survives is a value, `Refusal`.
