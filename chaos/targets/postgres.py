@@ -48,7 +48,7 @@ class PostgresTarget(Server):
             self.user = _unprivileged_user()
 
     def base_settings(self) -> dict[str, str]:
-        """Keep the WAL that a recovery read, to count its records. Have dynamic shared memory in the
+        """Keep the WAL that a recovery read, to count its records. Dynamic shared memory is in the
         data directory: names in /dev/shm would outlive a run that ends with a kill.
         """
         return super().base_settings() | {
