@@ -1,12 +1,12 @@
 """What is kept of a run that did not hold: all that is needed to understand it and to do it again.
 
-    summary.json    the result, versions, and the command that runs the seed again
-    plan.json       all that the seed decided
-    history.jsonl   the operations, one event a line; history.edn is the same for Jepsen's tools
-    logs/           what the server logged
-    data-crash/     the data directory as the last crash left it (which kills have one: see the plan)
-    data/           the data directory at the end of the run
-    harness.txt     the traceback, if it was the harness that broke
+summary.json    the result, versions, and the command that runs the seed again
+plan.json       all that the seed decided
+history.jsonl   the operations, one event a line; history.edn is the same for Jepsen's tools
+logs/           what the server logged
+data-crash/     the data directory as the last crash left it (the plan: which kills have one)
+data/           the data directory at the end of the run
+harness.txt     the traceback, if it was the harness that broke
 """
 
 from __future__ import annotations

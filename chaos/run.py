@@ -1,9 +1,8 @@
-"""One run: create, set up, break and recover as the plan says, let it live, stop it, look what is
-left.
+"""One run: create, break and recover as the plan says, let it live, stop it, look what is left.
 
-    safety     for each cycle: load -> (stop) -> strike -> recovery -> a little load -> quiet ->
-    audit -> verdict liveness   load without faults; the server must answer everything within the
-    bound end        fast shutdown; nothing may be left behind
+    safety     for each cycle: load, (stop), strike, recovery, a little load, quiet, audit, verdict
+    liveness   load without faults; the server must answer everything within the bound
+    end        fast shutdown; nothing may be left behind
 
 The checkers hear the history after each audit, so a violation ends the run where it is found, with
 the data directory as it is then.
