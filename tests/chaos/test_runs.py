@@ -91,13 +91,13 @@ def only_object(output: str) -> dict[str, Any]:
 
 
 def test_a_run_holds_and_leaves_nothing(target: str, scratch: Path) -> None:
-    wishes = ["--seed", "1", "--cycles", "4", "--json", "--target", target]
+    wishes = ["--seed", "1", "--cycles", "6", "--json", "--target", target]
     status, output, _ = chaos(scratch, *wishes, "--faults", "backend,checkpointer,postmaster,all")
     result = only_object(output)
     assert (status, result["verdict"], result["violations"]) == (0, "held", [])
     assert [key for key in KEYS if key not in result] == []
-    assert result["kills"] == {"backend": 1, "checkpointer": 1, "postmaster": 1, "all": 1}
-    assert len(result["recovery_s"]) == result["cycles"] == 4
+    assert result["kills"] == {"backend": 3, "checkpointer": 1, "postmaster": 1, "all": 1}
+    assert len(result["recovery_s"]) == result["cycles"] == 6
     assert result["acknowledged"] > 0
     assert result["replayed_records"] > 0
     assert result["bundle"] is None
@@ -199,7 +199,7 @@ def test_faults_that_never_strike_measure_nothing(scratch: Path) -> None:
     status, output, _ = chaos(scratch, *wishes, *no_logger)
     result = only_object(output)
     assert (status, result["verdict"]) == (3, "not_measured")
-    assert result["missed"] == ["cycle 1: stop:logger: there was no logger"] * 2
+    assert set(result["missed"]) == {"cycle 1: stop:logger: there was no logger"}
     assert result["reason"] == "no fault struck"
 
 
