@@ -313,6 +313,7 @@ class Run:
 
     def _check_progress(self, seconds: float) -> None:
         """The place was not reached within the bound: note it, for the checker of liveness."""
+        self.target.exit_status()  # raises when it is the launcher that is gone
         oldest = self.driver.oldest_operation_s()
         stalled = {"seconds": round(seconds, 3), "oldest_operation_s": round(oldest, 3)}
         self.history.note("stalled", stalled | {"bound_s": self.plan.bound_s})

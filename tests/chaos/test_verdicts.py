@@ -12,6 +12,7 @@ from chaos.oracle import HarnessBroken, Suite
 from chaos.plan import Wishes, make_plan
 from chaos.report.observer import Silent
 from chaos.run import Ended, Run
+from chaos.targets.launcher import LauncherGone
 from chaos.verdict import Verdict
 from properties.suites import default
 
@@ -58,6 +59,19 @@ def test_a_run_that_ends_early_without_a_violation_did_not_hold(
     run = make_run(monkeypatch, suite=list, _cycle=end)
     with pytest.raises(HarnessBroken, match="no checker says why"):
         run.execute()
+
+
+def test_a_stall_is_not_blamed_on_the_server_when_the_launcher_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone() -> int | None:
+        raise LauncherGone("the launcher is gone")
+
+    run = make_run(monkeypatch, _cycle=lambda _: run._check_progress(30.0))
+    monkeypatch.setattr(run.target, "exit_status", gone, raising=False)
+    with pytest.raises(LauncherGone):
+        run.execute()
+    assert run.outcome.violations == []
 
 
 @pytest.mark.parametrize("problems", [[], ["a client lost its connection: 57P02"]])
