@@ -10,7 +10,24 @@ from pathlib import Path
 import pytest
 
 from engine.cli.initdb import initialize
+from engine.host.real import RealHost
 from tests.server import Server
+
+
+@pytest.fixture(autouse=True)
+def _hosts_are_let_go(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each world of latches has a hundred descriptors: close them with the test that made it."""
+    made: list[RealHost] = []
+    construct = RealHost.__init__
+
+    def remember(host: RealHost, root: str = ".") -> None:
+        construct(host, root)
+        made.append(host)
+
+    monkeypatch.setattr(RealHost, "__init__", remember)
+    yield
+    for host in made:
+        host.let_go()
 
 
 @pytest.fixture(scope="session")

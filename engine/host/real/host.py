@@ -18,5 +18,10 @@ class RealHost(RealFiles, RealSockets, RealClock, RealMemory, RealProcesses):
         RealProcesses.__init__(self)
         RealMemory.__init__(self)
 
+    def let_go(self) -> None:
+        """Close what the host itself has open, for a process that goes on without it."""
+        self.close_latches()
+        self.close_alive_pipe()
+
     def point(self, point: Point) -> None:
         """Nothing strikes here: faults come from outside."""

@@ -59,10 +59,16 @@ class RealMemory:
         return [RealMutex(context, self._check_postmaster) for _ in range(count)]
 
     def create_latches(self, count: int) -> None:
-        for fd in self._latches:
-            os.close(fd)
+        self.close_latches()
         self._latches = [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) for _ in range(count)]
         self._become_latch(0)
+
+    def close_latches(self) -> None:
+        """Nobody waits for them, or wakes them, any more."""
+        for fd in self._latches:
+            os.close(fd)
+        self._latches = []
+        self._own_latch = -1
 
     def _become_latch(self, latch: int) -> None:
         self._own_latch = self._latches[latch] if latch < len(self._latches) else -1

@@ -113,6 +113,13 @@ class RealProcesses:
     def detach(self) -> None:
         os.setsid()
 
+    def close_alive_pipe(self) -> None:
+        """Children that live still take it for the postmaster's death."""
+        if self._alive_pipe is not None:
+            for fd in self._alive_pipe:
+                os.close(fd)
+        self._alive_pipe = None
+
     def exit(self, status: int) -> NoReturn:
         try:
             sys.stdout.flush()

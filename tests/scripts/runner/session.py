@@ -83,7 +83,7 @@ class Session:
     def _collect(self) -> bool:
         """Take results that have arrived; whether the statement has ended."""
         connection = self._connection
-        select.select([connection.socket], [], [], _POLL_S)
+        _has_input(connection, _POLL_S)
         try:
             connection.consume_input()
             while not connection.is_busy():
@@ -100,7 +100,7 @@ class Session:
         connection = self._connection
         if connection.status != pq.ConnStatus.OK:
             return True
-        if not select.select([connection.socket], [], [], wait_s)[0]:
+        if not _has_input(connection, wait_s):
             return False
         try:
             connection.consume_input()
@@ -162,3 +162,10 @@ class Session:
 
 def _value(value: bytes | None) -> str:
     return "NULL" if value is None else value.decode()
+
+
+def _has_input(connection: pq.PGconn, seconds: float) -> bool:
+    """Whether there is something to read within that time."""
+    poll = select.poll()
+    poll.register(connection.socket, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

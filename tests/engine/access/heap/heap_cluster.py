@@ -23,6 +23,8 @@ from engine.host.api import Signal
 from engine.host.real import RealHost
 from engine.instance import Instance, Shared
 from engine.lmgr.lock_table import LockTable
+from engine.lmgr.lock_tag import LockTag
+from engine.lmgr.modes import LockMode
 from engine.recovery.bootstrap import bootstrap_wal
 from engine.recovery.redo import RedoResult
 from engine.recovery.redo_functions import redo_functions
@@ -126,11 +128,16 @@ class Session:
         self.transactions.commit_command()
 
     @contextmanager
-    def statement(self) -> Iterator[Snapshot]:
-        """One statement, in the transaction block or by itself."""
+    def statement(
+        self, relation: Relation | None = None, mode: LockMode = LockMode.ROW_EXCLUSIVE
+    ) -> Iterator[Snapshot]:
+        """One statement, in the transaction block or by itself. It locks its relation as the
+        executor does: without that, VACUUM would cut pages off that others are about to use."""
         transactions = self.transactions
         transactions.start_command()
         try:
+            if relation is not None:
+                self.locks.acquire(LockTag.relation(relation.database, relation.oid), mode)
             snapshot = transactions.snapshot()
             transactions.set_active_snapshot(snapshot)
             yield snapshot
@@ -144,11 +151,11 @@ class Session:
     # statements -----------------------------------------------------------------------------------
 
     def rows(self, relation: Relation) -> list[list[Any]]:
-        with self.statement() as snapshot:
+        with self.statement(relation, LockMode.ACCESS_SHARE) as snapshot:
             return [row.values() for row in self.heap.scan(relation, snapshot)]
 
     def insert(self, relation: Relation, *rows: Sequence[Any]) -> None:
-        with self.statement():
+        with self.statement(relation):
             for row in rows:
                 self.heap.insert(relation, row)
 
@@ -163,7 +170,7 @@ class Session:
     ) -> int:
         """UPDATE ... WHERE id = key as the executor does it, re-checking what others changed; how
         many rows."""
-        with self.statement() as snapshot:
+        with self.statement(relation) as snapshot:
             row = self.find(relation, key, snapshot)
             while row is not None:
                 outcome = self.heap.update(relation, row.tid, change(row.values()), **options)
@@ -177,12 +184,12 @@ class Session:
             return 0
 
     def delete(self, relation: Relation, key: Any) -> int:
-        with self.statement() as snapshot:
+        with self.statement(relation) as snapshot:
             row = self.find(relation, key, snapshot)
             return int(row is not None and self.heap.delete(relation, row.tid).is_ok)
 
     def vacuum(self, relation: Relation, freeze_min_age: int = 50_000_000) -> Any:
-        with self.statement():
+        with self.statement(relation, LockMode.SHARE_UPDATE_EXCLUSIVE):
             return self.heap.vacuum(relation, freeze_min_age=freeze_min_age)
 
 

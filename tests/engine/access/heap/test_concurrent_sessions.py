@@ -146,7 +146,7 @@ def test_rows_that_many_insert_at_once_are_all_there(cluster: HeapCluster) -> No
         base = one.instance.slot * 1000
         for number in range(150):
             one.insert(table, (base + number, "t" * (number * 3)))
-        with one.statement():
+        with one.statement(table):
             one.heap.multi_insert(table, [(base + number, "m" * 99) for number in range(150, 400)])
 
     for number in range(PROCESSES):
