@@ -59,6 +59,7 @@ class RealProcesses:
         self._arrived.add(Signal(number))
 
     def _on_quit(self, number: int, frame: FrameType | None) -> None:
+        posix_signal.signal(Signal.QUIT, posix_signal.SIG_IGN)  # the last words are said once
         try:
             if self._speak is not None:
                 self._speak()

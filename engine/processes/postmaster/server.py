@@ -340,12 +340,13 @@ class Postmaster:
             self._on_crash(gone, ended)
 
     def _on_crash(self, gone: Child, ended: ChildExit) -> None:
-        """PM-2. After an immediate shutdown or a failed startup all end so, as told."""
-        if self._shutdown is Shutdown.IMMEDIATE or self._startup_failed:
+        """PM-2, once: those told to quit end like crashed ones. So do all after an immediate
+        shutdown or a failed startup, as told."""
+        expected = self._shutdown is Shutdown.IMMEDIATE or self._startup_failed
+        if self._crashed or expected:
             return
-        if not self._crashed:
-            self._log.log(describe_exit(gone, ended))
-            self._log.log("terminating any other active server processes")
+        self._log.log(describe_exit(gone, ended))
+        self._log.log("terminating any other active server processes")
         self._crashed = True
         self._shared.announce_crash()
         self._tell_all_to_quit()
