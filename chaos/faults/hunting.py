@@ -22,7 +22,9 @@ from chaos.targets.processes import Role, is_running, send
 
 TICK_S: Final = 0.0005
 SIGHT_BOUND_S: Final = 5.0
-END_BOUND_S: Final = 15.0
+END_BOUND_S: Final = 30.0
+"""How long a postmaster may take to give up: it first has its children quit, and PostgreSQL kills
+those that do not after 5 s. On a busy machine that adds up."""
 
 
 class Hunter:
