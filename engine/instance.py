@@ -11,7 +11,7 @@ from collections.abc import Callable
 from engine.catalog.generation import CatalogGenerationShared
 from engine.config import Config, reread_configuration
 from engine.errors import EngineError
-from engine.host.api import Host, Signal
+from engine.host.api import Host
 from engine.lmgr.lock_shared import LockTableShared
 from engine.recovery.checkpoint_request import CheckpointRequests, CheckpointRequestShared
 from engine.recovery.control import Control, ControlShared, read_control_file
@@ -195,11 +195,6 @@ class Instance:
         self.locks.release_all()
         self.buffers.release_all()
         self.smgr.close_all()
-
-    def signal_backend(self, pid: int, signal: Signal) -> bool:
-        """Signal another process of this server; False when there is none with that pid."""
-        slot = self.procs.slot_of(pid)
-        return slot is not None and self.host.signal(pid, signal)
 
     def leave(self) -> None:
         """The process ends in order: it holds nothing, and nobody looks at its slot."""
