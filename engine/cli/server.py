@@ -68,7 +68,7 @@ def start(
             host.redirect_output(output)
         run_postmaster(host.root, options)
 
-    pid = host.fork(0, serve)
+    pid = host.fork("postmaster", 0, serve)
     if not wait:
         click.echo("server starting")
         return

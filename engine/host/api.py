@@ -134,7 +134,8 @@ class Host(Protocol):
 
     # sockets (all non-blocking: BlockingIOError when it would wait)
     # ---------------------------------
-    def listen_unix(self, path: str) -> int: ...
+    def listen_unix(self, path: str) -> int:
+        """Listen at a path, relative to the data directory as files are (HOST-1)."""
 
     def listen_tcp(self, address: str, port: int) -> int: ...
 
@@ -168,9 +169,14 @@ class Host(Protocol):
     def random_bytes(self, length: int) -> bytes: ...
 
     # processes ------------------------------------------------------------------------------------
-    def fork(self, latch: int, main: Callable[[], None]) -> int:
+    def fork(self, role: str, latch: int, main: Callable[[], None]) -> int:
         """Start a child whose own latch is number `latch`; its pid. `main` runs in the child, which
-        leaves through `exit` whatever `main` does (HOST-8)."""
+        leaves through `exit` whatever `main` does (HOST-8).
+
+        `role` says what kind of process it is, for traces and for plans of faults: `startup`,
+        `checkpointer`, `bgwriter`, `walwriter`, `logger`, `backend`, or `dead-end` for a backend
+        that only refuses its client.
+        """
 
     def detach(self) -> None:
         """Lead a new session: the caller's terminal and its signals do not reach this process."""
@@ -236,5 +242,6 @@ class Host(Protocol):
         """The descriptors that the last `wait` found ready to read, in the order asked."""
 
     # faults ---------------------------------------------------------------------------------------
-    def point(self, point: Point) -> None:
-        """A named place where a fault may strike. Does nothing in an ordinary server."""
+    def point(self, point: Point, value: int = 0) -> None:
+        """A named place where a fault may strike; `value` is what `point.about` says (an LSN, a
+        block number, a pid). Does nothing in an ordinary server."""

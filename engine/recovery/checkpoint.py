@@ -147,7 +147,7 @@ class Checkpoints:
         redo = wal.take_redo_point(unless_idle_since=idle_since)
         if redo is None:
             return None
-        self._host.point(Point.CHECKPOINT_REDO_TAKEN)
+        self._host.point(Point.CHECKPOINT_REDO_TAKEN, redo)
         checkpoint.redo = redo
         checkpoint.full_page_writes = wal.full_page_writes()
         return checkpoint
@@ -188,14 +188,14 @@ class Checkpoints:
         written = self._clog.checkpoint() or 0
         written += self._buffers.flush_all(pace.after_write)
         statistics.buffers_written = written
-        host.point(Point.CHECKPOINT_BUFFERS_WRITTEN)
+        host.point(Point.CHECKPOINT_BUFFERS_WRITTEN, checkpoint.redo)
         statistics.sync_us = host.monotonic_us()
         synced = self._sync.process()
         statistics.files_synced = synced.files
         statistics.longest_sync_us = synced.longest_us
         statistics.total_sync_us = synced.total_us
         statistics.sync_end_us = host.monotonic_us()
-        host.point(Point.CHECKPOINT_FILES_SYNCED)
+        host.point(Point.CHECKPOINT_FILES_SYNCED, checkpoint.redo)
 
     def _log_checkpoint(self, checkpoint: CheckPoint, is_final: bool) -> int:
         """Step 7; where the record starts."""
@@ -206,7 +206,7 @@ class Checkpoints:
         end = wal.insert(Rmgr.XLOG, info, checkpoint.pack())
         record = wal.last_record_lsn()
         wal.flush(end)
-        self._host.point(Point.CHECKPOINT_RECORD_FLUSHED)
+        self._host.point(Point.CHECKPOINT_RECORD_FLUSHED, end)
         if is_final and checkpoint.redo != record:
             raise PanicError(
                 SqlState.INTERNAL_ERROR,
@@ -224,7 +224,7 @@ class Checkpoints:
             control.checkpoint = checkpoint
             control.min_recovery_point = 0
             control.min_recovery_timeline = 0
-        self._host.point(Point.CHECKPOINT_CONTROL_FILE_WRITTEN)
+        self._host.point(Point.CHECKPOINT_CONTROL_FILE_WRITTEN, checkpoint.redo)
         return prior_redo
 
     def _clean_up(
@@ -247,7 +247,7 @@ class Checkpoints:
         wal.segments.recycle_or_remove(keep, end, limit, statistics.segments)
         if not is_final:
             wal.segments.preallocate(end, statistics.segments)
-        self._host.point(Point.CHECKPOINT_WAL_RECYCLED)
+        self._host.point(Point.CHECKPOINT_WAL_RECYCLED, checkpoint.redo)
 
     def _note_distance(self, distance: int) -> None:
         """Follow a rise at once, a fall slowly (`UpdateCheckPointDistanceEstimate`)."""

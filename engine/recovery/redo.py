@@ -64,12 +64,12 @@ class RedoLoop:
         host = self._host
         start_us = host.monotonic_us()
         self._log.log(f"redo starts at {format_lsn(first.lsn)}")
-        host.point(Point.RECOVERY_STARTED)
+        host.point(Point.RECOVERY_STARTED, first.lsn)
         last = self._replay(first, result, start_us)
         result.last_record_lsn = last.lsn
         result.end_lsn = last.end_lsn
         result.elapsed_us = host.monotonic_us() - start_us
-        host.point(Point.REDO_FINISHED)
+        host.point(Point.REDO_FINISHED, last.end_lsn)
         elapsed = result.elapsed_us / 1_000_000
         self._log.log(f"redo done at {format_lsn(last.lsn)} system usage: elapsed: {elapsed:.2f} s")
         self._log.log(
@@ -97,7 +97,7 @@ class RedoLoop:
                 if xid and (xid - words[NEXT_FULL_XID]) & 0x80000000 == 0:
                     advance_past(xid)
                 redo[record.rmid](record, context)
-                point(Point.REDO_RECORD_APPLIED)
+                point(Point.REDO_RECORD_APPLIED, record.end_lsn)
                 count += 1
                 size += record.total_length
                 if not count % _LOOK_AROUND_EVERY:

@@ -214,7 +214,7 @@ class StartupSequence:
             control.state = ClusterState.IN_PRODUCTION
         # Not before: WAL behind a checkpoint of a cluster that says it was shut down is ignored.
         wal.open_to_all()
-        self._host.point(Point.RECOVERY_ENDED)
+        self._host.point(Point.RECOVERY_ENDED, end)
 
     def _last_page(self, end: int) -> bytes:
         """The bytes before `end` on its page: the rest is taken to be zero (WAL-8)."""

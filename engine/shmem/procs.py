@@ -37,21 +37,28 @@ class BackendType(IntEnum):
 
 @dataclass(frozen=True)
 class BackendTypeNames:
-    """What `ps` shows behind `postgres: `, and what `pg_stat_activity.backend_type` says."""
+    """What `ps` shows behind `postgres: `, what `pg_stat_activity.backend_type` says, and what
+    `Host.fork` is told."""
 
     title: str
     description: str
+    role: str
 
 
 BACKEND_TYPE_NAMES: Final = {
-    BackendType.POSTMASTER: BackendTypeNames("postmaster", "postmaster"),
-    BackendType.STARTUP: BackendTypeNames("startup", "startup"),
-    BackendType.CHECKPOINTER: BackendTypeNames("checkpointer", "checkpointer"),
-    BackendType.BACKGROUND_WRITER: BackendTypeNames("background writer", "background writer"),
-    BackendType.WAL_WRITER: BackendTypeNames("walwriter", "walwriter"),
-    BackendType.LOGGER: BackendTypeNames("logger", "logger"),
-    BackendType.CLIENT_BACKEND: BackendTypeNames("client backend", "client backend"),
+    BackendType.POSTMASTER: BackendTypeNames("postmaster", "postmaster", "postmaster"),
+    BackendType.STARTUP: BackendTypeNames("startup", "startup", "startup"),
+    BackendType.CHECKPOINTER: BackendTypeNames("checkpointer", "checkpointer", "checkpointer"),
+    BackendType.BACKGROUND_WRITER: BackendTypeNames(
+        "background writer", "background writer", "bgwriter"
+    ),
+    BackendType.WAL_WRITER: BackendTypeNames("walwriter", "walwriter", "walwriter"),
+    BackendType.LOGGER: BackendTypeNames("logger", "logger", "logger"),
+    BackendType.CLIENT_BACKEND: BackendTypeNames("client backend", "client backend", "backend"),
 }
+
+DEAD_END_ROLE: Final = "dead-end"
+"""The role of a backend that only refuses its client, and has no slot."""
 
 
 class SessionState(IntEnum):

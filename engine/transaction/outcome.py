@@ -87,16 +87,16 @@ class OutcomeRecorder:
             delay[slot] = self._mark | DELAY_CHECKPOINT
             info, main = outcome_record(XACT_COMMIT, host.now_us(), dropped)
             lsn = wal.insert(RM_XACT, info, main, (), xid)
-            point(Point.COMMIT_RECORD_INSERTED)
+            point(Point.COMMIT_RECORD_INSERTED, lsn)
             # Files are unlinked next: the record that says so must not be lost (XACT-5).
             if is_synchronous or dropped:
                 wal.flush(lsn)
-                point(Point.COMMIT_RECORD_FLUSHED)
+                point(Point.COMMIT_RECORD_FLUSHED, lsn)
                 self._clog.set_status(xid, (), COMMITTED, 0)
             else:
                 wal.request_async(lsn)
                 self._clog.set_status(xid, (), COMMITTED, lsn)
-            point(Point.COMMIT_CLOG_MARKED)
+            point(Point.COMMIT_CLOG_MARKED, lsn)
             delay[slot] = 0
         return lsn
 
@@ -108,7 +108,7 @@ class OutcomeRecorder:
         with CRITICAL_SECTION:
             info, main = outcome_record(XACT_ABORT, self._host.now_us(), dropped)
             lsn = self._wal.insert(RM_XACT, info, main, (), xid)
-            self._host.point(Point.ABORT_RECORD_INSERTED)
+            self._host.point(Point.ABORT_RECORD_INSERTED, lsn)
             self._wal.request_async(lsn)
             self._clog.set_status(xid, (), ABORTED, 0)
         self._delay[self._slot] = 0

@@ -25,7 +25,7 @@ from engine.transaction.pending_deletes import PendingDeletes
 from engine.transaction.proc_array import ProcArray
 from engine.transaction.snapshot import Snapshot
 from engine.transaction.xids import XidGenerator
-from engine.types import CommandId, RelFileLocator, Xid, xid_precedes
+from engine.types import INVALID_LSN, CommandId, RelFileLocator, Xid, xid_precedes
 
 READ_COMMITTED: Final = "read committed"
 REPEATABLE_READ: Final = "repeatable read"
@@ -370,15 +370,15 @@ class Transactions:
         self._procs.xact_start_us[self._slot] = self.transaction_timestamp
 
     def _commit(self) -> None:
-        xid = self.xid
+        xid, lsn = self.xid, INVALID_LSN
         if xid:
-            self._outcome.commit(
+            lsn = self._outcome.commit(
                 xid,
                 self._pending.of_outcome(is_commit=True),
                 is_synchronous=self._commits_synchronously(),
             )
         self._leave_proc_array(xid)
-        self.host.point(Point.COMMIT_PROC_ARRAY_LEFT)
+        self.host.point(Point.COMMIT_PROC_ARRAY_LEFT, lsn)
         self._finish(is_commit=True)
 
     def _commits_synchronously(self) -> bool:

@@ -130,7 +130,7 @@ class WalFlusher:
             if words[WRITTEN_LSN] < target:
                 self._write_pages(target)
             if sync and words[FLUSHED_LSN] < words[WRITTEN_LSN]:
-                self._host.point(Point.WAL_WRITTEN_NOT_SYNCED)
+                self._host.point(Point.WAL_WRITTEN_NOT_SYNCED, words[WRITTEN_LSN])
                 self._open((words[WRITTEN_LSN] - 1) // self._segment_size)
                 self._sync()
                 words[FLUSHED_LSN] = words[WRITTEN_LSN]

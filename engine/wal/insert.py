@@ -107,7 +107,7 @@ class WalInserter:
             crc = body_crc(record)
         seal(record, crc, words[PREVIOUS_LSN])
         start, end = self._copy(record)
-        self._point(Point.WAL_RECORD_COPIED)
+        self._point(Point.WAL_RECORD_COPIED, end)
         words[PREVIOUS_LSN] = start
         words[INSERT_LSN] = end
         if important:

@@ -132,7 +132,7 @@ class Segments:
             if installed is not None:
                 counts.recycled += 1
                 free = installed + 1
-                self._host.point(Point.WAL_SEGMENT_RECYCLED)
+                self._host.point(Point.WAL_SEGMENT_RECYCLED, installed * self.segment_size)
             else:
                 self._remove(path)
                 counts.removed += 1
@@ -167,7 +167,7 @@ class Segments:
         last = segment + checkpoint_segments(self.config, self.segment_size)
         if self._install(path, segment, last) is None:
             self._host.unlink(path)
-        self._host.point(Point.WAL_SEGMENT_CREATED)
+        self._host.point(Point.WAL_SEGMENT_CREATED, segment * self.segment_size)
 
     def _fill(self, fd: int) -> None:
         host, path = self._host, self._temporary

@@ -73,7 +73,7 @@ def test_a_file_lock_lives_as_long_as_any_process_that_inherited_it(world: World
                 if host.take_signals():
                     return
 
-        pid = host.fork(1, stay)
+        pid = host.fork("backend", 1, stay)
         host.close(lock)
         assert host.lock_file("lock") is None, "the child still has it"
         host.signal(pid, 15)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ def test_a_mutex_excludes_every_other_process(world: World) -> None:
                 mutex.release()
 
         for latch in range(1, 5):
-            host.fork(latch, count)
+            host.fork("backend", latch, count)
         assert wait_for_children(host, 4) == [0, 0, 0, 0]
         assert counter[0] == 8000
 
@@ -60,7 +60,7 @@ def test_a_process_wakes_another(world: World) -> None:
                 host.wait()
             order[1] = 1
 
-        host.fork(1, sleeper)
+        host.fork("backend", 1, sleeper)
         order[0] = 1
         host.wake(1)
         assert wait_for_children(host, 1) == [0]
@@ -80,7 +80,7 @@ def test_signals_arrive_as_flags_and_wake_the_process(world: World) -> None:
                 seen += host.take_signals()
             host.exit(7 if Signal.HUP in seen else 8)
 
-        pid = host.fork(1, listen)
+        pid = host.fork("backend", 1, listen)
         host.signal(pid, Signal.HUP)
         host.signal(pid, Signal.TERM)
         assert wait_for_children(host, 1) == [7]
@@ -101,7 +101,7 @@ def test_quit_ends_a_child_at_once_after_its_last_words(world: World) -> None:
             while True:
                 pass
 
-        pid = host.fork(1, busy)
+        pid = host.fork("backend", 1, busy)
         while not host.wait(1000) & Ready.LATCH:
             pass
         host.signal(pid, Signal.QUIT)
@@ -130,10 +130,10 @@ def test_a_child_that_waits_learns_of_the_postmasters_death(world: World) -> Non
                     inner.send(writing, b"alone")
                     raise
 
-            inner.fork(1, child)
+            inner.fork("backend", 1, child)
             inner.exit(0)
 
-        host.fork(1, postmaster)
+        host.fork("postmaster", 1, postmaster)
         host.close(writing)
         heard = b""
         while not heard:

@@ -17,7 +17,7 @@ from engine.access.heap.wal_records import DELETE, DELETE_MAIN, RM_HEAP, infobit
 from engine.access.relation import Relation
 from engine.host.points import Point
 from engine.lmgr.modes import LockMode
-from engine.storage.page import prune_xid, set_page_lsn, set_prune_xid
+from engine.storage.page import page_lsn, prune_xid, set_page_lsn, set_prune_xid
 from engine.transaction.critical import CRITICAL_SECTION
 from engine.transaction.snapshot import Snapshot
 from engine.types import Tid
@@ -50,12 +50,12 @@ def delete(
             context, page, claimed.at, xid, command, 0, KEYS_UPDATED, HOT_UPDATED, tid
         )
         buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         main = DELETE_MAIN.pack(xid, tid.offset, infobits(mask, mask2), 0)
         registered = RegisteredBlock(buffer, page, relation.locator, MAIN, tid.block)
         lsn = context.wal.insert(RM_HEAP, DELETE, main, (registered,), xid)
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     buffers.unlock_release(buffer)
     claimed.done()
     return ChangeOutcome(TupleUpdate.OK)

@@ -30,7 +30,7 @@ from engine.access.heap.wal_records import FREEZE_MAIN, FREEZE_PAGE, FREEZE_TUPL
 from engine.access.relation import Relation
 from engine.errors import SqlError, SqlState
 from engine.host.points import Point
-from engine.storage.page import LP_NORMAL, line_pointers, set_page_lsn
+from engine.storage.page import LP_NORMAL, line_pointers, page_lsn, set_page_lsn
 from engine.transaction.critical import CRITICAL_SECTION
 from engine.types import FIRST_NORMAL_XID, xid_precedes
 from engine.wal.insert import RegisteredBlock
@@ -72,13 +72,13 @@ def freeze_page(
             for change in frozen:
                 apply_freeze(page, line_pointers(page)[change.offset - 1] & 0x7FFF, change)
             context.buffers.mark_dirty(buffer)
-            context.host.point(Point.HEAP_PAGE_CHANGED)
+            context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
             data = b"".join(FREEZE_TUPLE.pack(*change, 0) for change in frozen)
             registered = RegisteredBlock(buffer, page, relation.locator, MAIN, block, data=data)
             main = FREEZE_MAIN.pack(cutoff, len(frozen))
             lsn = context.wal.insert(RM_HEAP2, FREEZE_PAGE, main, (registered,))
             set_page_lsn(page, lsn)
-            context.host.point(Point.HEAP_RECORD_INSERTED)
+            context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     return len(frozen), oldest_left
 
 

@@ -17,7 +17,7 @@ from engine.access.heap.wal_records import INPLACE, OFFSET_MAIN, RM_HEAP
 from engine.access.relation import Relation
 from engine.errors import SqlError, SqlState
 from engine.host.points import Point
-from engine.storage.page import LP_NORMAL, item_count, line_pointer, set_page_lsn
+from engine.storage.page import LP_NORMAL, item_count, line_pointer, page_lsn, set_page_lsn
 from engine.transaction.critical import CRITICAL_SECTION
 from engine.types import Tid
 from engine.wal.insert import RegisteredBlock
@@ -43,11 +43,11 @@ def inplace_update(
     with CRITICAL_SECTION:
         page[at + hoff : at + length] = data
         buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         registered = RegisteredBlock(buffer, page, relation.locator, MAIN, tid.block, data=data)
         main = OFFSET_MAIN.pack(tid.offset)
         xid = context.transactions.current_xid_if_assigned()
         lsn = context.wal.insert(RM_HEAP, INPLACE, main, (registered,), xid)
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     buffers.unlock_release(buffer)

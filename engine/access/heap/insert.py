@@ -32,7 +32,7 @@ from engine.access.heap.wal_records import (
 from engine.access.relation import Relation
 from engine.errors import check
 from engine.host.points import Point
-from engine.storage.page import add_item, heap_free_space, item_count, set_page_lsn, upper
+from engine.storage.page import add_item, heap_free_space, item_count, page_lsn, set_page_lsn, upper
 from engine.transaction.critical import CRITICAL_SECTION
 from engine.types import Tid, align8
 from engine.wal.insert import RegisteredBlock
@@ -73,7 +73,7 @@ def insert(context: HeapContext, relation: Relation, values: Sequence[Any]) -> T
         data = form_tuple(xid, 0, command, block, 0, natts, mask, hoff, body)
         number = put_tuple(page, block, data)
         buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         is_alone = is_page_of_one(page, number)
         registered = RegisteredBlock(
             buffer,
@@ -87,7 +87,7 @@ def insert(context: HeapContext, relation: Relation, values: Sequence[Any]) -> T
         info = INSERT | INIT_PAGE if is_alone else INSERT
         lsn = context.wal.insert(RM_HEAP, info, INSERT_MAIN.pack(number, 0), (registered,), xid)
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     buffers.unlock_release(buffer)
     return Tid(block, number)
 
@@ -140,7 +140,7 @@ def _fill_one_page(
             pieces += MULTI_INSERT_TUPLE.pack(len(body), natts, mask, hoff)
             pieces += body
         buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         count = len(numbers)
         is_alone = was_empty and numbers[0] == 1 and item_count(page) == count
         is_last = first + count == len(formed)
@@ -155,6 +155,6 @@ def _fill_one_page(
         registered = RegisteredBlock(buffer, page, relation.locator, MAIN, block, flags, pieces)
         lsn = context.wal.insert(RM_HEAP2, info, main, (registered,), xid)
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     buffers.unlock_release(buffer)
     return [Tid(block, number) for number in numbers]

@@ -55,7 +55,7 @@ from engine.storage.page import (
     set_prune_xid,
 )
 from engine.transaction.critical import CRITICAL_SECTION
-from engine.types import BLOCK_SIZE
+from engine.types import BLOCK_SIZE, Lsn
 from engine.wal.insert import RegisteredBlock
 
 
@@ -110,9 +110,9 @@ def prune_page(context: HeapContext, relation: Relation, buffer: int, horizon: i
             set_prune_xid(page, plan.next_prune_xid)
             clear_flags(page, PD_PAGE_FULL)
             buffers.mark_dirty(buffer)
-            context.host.point(Point.HEAP_PAGE_CHANGED)
-            _log_prune(context, relation, buffer, page, plan)
-            context.host.point(Point.HEAP_RECORD_INSERTED)
+            context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
+            lsn = _log_prune(context, relation, buffer, page, plan)
+            context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     elif prune_xid(page) != plan.next_prune_xid or flags(page) & PD_PAGE_FULL or visibility.hints:
         # Hints only: when to look again, and that there is no use in looking now.
         set_prune_xid(page, plan.next_prune_xid)
@@ -123,7 +123,7 @@ def prune_page(context: HeapContext, relation: Relation, buffer: int, horizon: i
 
 def _log_prune(
     context: HeapContext, relation: Relation, buffer: int, page: memoryview, plan: PrunePlan
-) -> None:
+) -> Lsn:
     offsets = [offset for pair in plan.redirected for offset in pair] + plan.dead + plan.unused
     main = PRUNE_MAIN.pack(plan.latest_removed_xid, len(plan.redirected), len(plan.dead))
     block = context.buffers.tag(buffer)[2]
@@ -132,6 +132,7 @@ def _log_prune(
     )
     lsn = context.wal.insert(RM_HEAP2, PRUNE, main, (registered,))
     set_page_lsn(page, lsn)
+    return lsn
 
 
 def apply_prune(

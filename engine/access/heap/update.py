@@ -51,6 +51,7 @@ from engine.storage.page import (
     add_flags,
     heap_free_space,
     line_pointer,
+    page_lsn,
     set_page_lsn,
 )
 from engine.transaction.critical import CRITICAL_SECTION
@@ -119,7 +120,7 @@ def update(
         buffers.mark_dirty(buffer)
         if not is_hot:
             buffers.mark_dirty(new_buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         flags, wal_data = update_data(old, tuple_hoff(page, at), mask2, mask, hoff, body)
         old_bits = infobits(old_mask, old_mask2)
         main = UPDATE_MAIN.pack(xid, tid.offset, old_bits, flags, 0, number)
@@ -144,7 +145,7 @@ def update(
         set_page_lsn(page, lsn)
         if not is_hot:
             set_page_lsn(new_page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
     if not is_hot:
         buffers.unlock_release(new_buffer)
     buffers.unlock_release(buffer)
@@ -186,9 +187,9 @@ def _mark_locked(
             tid,
         )
         context.buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         main = LOCK_MAIN.pack(xid, tid.offset, infobits(mask, mask2), 0)
         registered = RegisteredBlock(buffer, page, relation.locator, MAIN, tid.block)
         lsn = context.wal.insert(RM_HEAP, LOCK, main, (registered,), xid)
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)

@@ -28,6 +28,7 @@ from engine.storage.page import (
     init_page,
     is_new,
     line_pointers,
+    page_lsn,
     set_line_pointer,
     set_page_lsn,
     truncate_line_pointers,
@@ -134,14 +135,14 @@ def _reclaim_dead(
     with CRITICAL_SECTION:
         apply_vacuum(page, dead)
         context.buffers.mark_dirty(buffer)
-        context.host.point(Point.HEAP_PAGE_CHANGED)
+        context.host.point(Point.HEAP_PAGE_CHANGED, page_lsn(page))
         registered = RegisteredBlock(
             buffer, page, relation.locator, MAIN, block, data=offset_list(dead)
         )
         main = OFFSET_MAIN.pack(len(dead))
         lsn = context.wal.insert(RM_HEAP2, VACUUM, main, (registered,))
         set_page_lsn(page, lsn)
-        context.host.point(Point.HEAP_RECORD_INSERTED)
+        context.host.point(Point.HEAP_RECORD_INSERTED, lsn)
 
 
 def apply_vacuum(page: memoryview, numbers: list[int] | tuple[int, ...]) -> None:

@@ -23,5 +23,5 @@ class RealHost(RealFiles, RealSockets, RealClock, RealMemory, RealProcesses):
         self.close_latches()
         self.close_alive_pipe()
 
-    def point(self, point: Point) -> None:
+    def point(self, point: Point, value: int = 0) -> None:
         """Nothing strikes here: faults come from outside."""

@@ -75,7 +75,7 @@ class RealProcesses:
         arrived, self._arrived = self._arrived, set()
         return sorted(arrived)
 
-    def fork(self, latch: int, main: Callable[[], None]) -> int:
+    def fork(self, role: str, latch: int, main: Callable[[], None]) -> int:
         if self._alive_pipe is None:
             self._alive_pipe = os.pipe()
             gc.collect()

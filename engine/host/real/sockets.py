@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 
 from engine.host.api import Buffer, Peer
 
@@ -13,10 +14,13 @@ _BACKLOG = 128
 class RealSockets:
     """The socket calls of `Host`."""
 
+    _path: Callable[[str], str]
+
     def listen_unix(self, path: str) -> int:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(path)
-            os.chmod(path, 0o777)
+            where = self._path(path)
+            listener.bind(where)
+            os.chmod(where, 0o777)
             listener.listen(_BACKLOG)
             listener.setblocking(False)
             return listener.detach()

@@ -31,7 +31,7 @@ from engine.processes.postmaster.data_directory_lock import READY, STOPPING, Pid
 from engine.processes.postmaster.listeners import Listeners
 from engine.processes.postmaster.states import TRANSITIONS, PostmasterState, Shutdown
 from engine.shmem.log import Log
-from engine.shmem.procs import BackendType
+from engine.shmem.procs import BACKEND_TYPE_NAMES, DEAD_END_ROLE, BackendType
 
 KILL_CHILDREN_AFTER_MS: Final = 5000
 FORK_AGAIN_AFTER_MS: Final = 1000
@@ -276,15 +276,17 @@ class Postmaster:
         return True
 
     def _fork(self, kind: BackendType, slot: int | None, main: Callable[[], None]) -> None:
-        latch = slot if slot is not None else Shared.dead_end_latch(self._config)
+        latch, role = slot, BACKEND_TYPE_NAMES[kind].role
+        if latch is None:
+            latch, role = Shared.dead_end_latch(self._config), DEAD_END_ROLE
 
         def in_child() -> None:
             self._listeners.close_in_child()
             main()
 
-        pid = self._host.fork(latch, in_child)
+        pid = self._host.fork(role, latch, in_child)
         self._children.add(Child(pid, kind, slot))
-        self._host.point(Point.CHILD_FORKED)
+        self._host.point(Point.CHILD_FORKED, pid)
 
     def _start_missing(self) -> None:
         if self._fork_again_at_us is not None:

@@ -168,7 +168,7 @@ class Buffers:
         page = self._pool.pages[buffer]
         page[:] = _ZERO_PAGE
         self._smgr.extend(locator, fork, block, page)
-        self._host.point(Point.RELATION_EXTENDED)
+        self._host.point(Point.RELATION_EXTENDED, block)
         self.lock(buffer, EXCLUSIVE)
         self._io.end(buffer, set_flags=VALID)
         self._locks.release(RELATION_EXTENSION)

@@ -159,7 +159,7 @@ class PageWriter:
                 path = relation_path(locator, fork)
                 error.context = f"writing block {block} of relation {path}"
                 raise
-            self._host.point(Point.BUFFER_WRITTEN)
+            self._host.point(Point.BUFFER_WRITTEN, key[2])
             self._io.end(buffer, clear_dirty=True)
 
     def _set_checksums(self, batch: list[_Staged]) -> None:

@@ -73,7 +73,7 @@ class Replacement:
         locks, pins = self._locks, self._pins
         while True:
             buffer = self._sweep.take()
-            self._host.point(Point.BUFFER_VICTIM_CHOSEN)
+            self._host.point(Point.BUFFER_VICTIM_CHOSEN, self._pool.blocks[buffer])
             if not self._pool.flags[buffer] & DIRTY:
                 return buffer
             lock = BUFFER_CONTENT + buffer

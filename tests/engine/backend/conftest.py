@@ -384,7 +384,7 @@ class Backends:
                 process.log.error(error)
                 self.host.exit(1)
 
-        self.pids.append(self.host.fork(slot, main))
+        self.pids.append(self.host.fork("backend", slot, main))
         theirs.close()
         self.host.close(log_fd)
         ours.settimeout(10)
@@ -403,7 +403,7 @@ class Backends:
             ours.close()
             refuse_connection(self.host, self.config, theirs.fileno(), reason, self.procs)
 
-        self.pids.append(self.host.fork(SLOTS - 1, main))
+        self.pids.append(self.host.fork("backend", SLOTS - 1, main))
         theirs.close()
         self.host.close(log_fd)
         ours.settimeout(10)

@@ -20,5 +20,5 @@ def test_a_fork_that_fails_leaves_signals_as_they_were(
 
     monkeypatch.setattr(os, "fork", no_more)
     with pytest.raises(OSError, match="temporarily unavailable"):
-        RealHost(str(tmp_path)).fork(0, lambda: None)
+        RealHost(str(tmp_path)).fork("backend", 0, lambda: None)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()

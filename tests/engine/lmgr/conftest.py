@@ -68,7 +68,7 @@ class Cluster:
             table.release_all()
             say("ended")
 
-        pid = self.host.fork(slot, main)
+        pid = self.host.fork("backend", slot, main)
         self.pids.append(pid)
         return pid
 

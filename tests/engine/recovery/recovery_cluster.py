@@ -77,7 +77,7 @@ class FaultyHost(RealHost):
         for line in data.decode().splitlines():
             self.lines.append(line.split("] ", 1)[-1])
 
-    def point(self, point: Point) -> None:
+    def point(self, point: Point, value: int = 0) -> None:
         self.passes.append(point)
         if self.die_at_point is not None and self.die_at_point[0] is point:
             left = self.die_at_point[1] - 1

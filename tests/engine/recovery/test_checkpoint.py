@@ -132,7 +132,7 @@ def test_shutdown_checkpoint_is_its_own_redo_point(cluster: RecoveryCluster) -> 
 
 def test_wal_written_during_the_shutdown_checkpoint_is_a_panic(cluster: RecoveryCluster) -> None:
     class Intruder(FaultyHost):
-        def point(self, point: Point) -> None:
+        def point(self, point: Point, value: int = 0) -> None:
             if point is Point.CHECKPOINT_FILES_SYNCED:
                 cluster.backend.wal.insert(Rmgr.XLOG, 0x20, b"late")
 

@@ -55,7 +55,7 @@ class Requests:
                 self.answers[slot] = 2
             self.host.wake(0)
 
-        self.pids.append(self.host.fork(slot, main))
+        self.pids.append(self.host.fork("backend", slot, main))
 
     def wait_until(self, condition: object) -> None:
         """Wait, at most 10 s."""

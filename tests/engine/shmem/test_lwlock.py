@@ -32,7 +32,7 @@ class World:
         return LWLocks(self.host, self.memory, self.mutexes, self.procs, slot)
 
     def fork(self, slot: int, main: Callable[[LWLocks], None]) -> int:
-        return self.host.fork(slot, lambda: main(self.locks(slot)))
+        return self.host.fork("backend", slot, lambda: main(self.locks(slot)))
 
     def statuses(self, count: int) -> list[int | None]:
         ended: list[int | None] = []

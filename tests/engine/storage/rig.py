@@ -132,7 +132,7 @@ class Rig:
                 (self.root / f"complaint-{slot}").write_text(traceback.format_exc())
                 raise
 
-        pid = self.host.fork(slot, run)
+        pid = self.host.fork("backend", slot, run)
         self.children.append(pid)
         return pid
 

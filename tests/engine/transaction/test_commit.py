@@ -21,7 +21,7 @@ def watch(session: Session, points: list[tuple[str, Any]]) -> None:
     """Note at each injection point of the commit what the rest of the world sees."""
     instance = session.instance
 
-    def point(where: Point) -> None:
+    def point(where: Point, value: int = 0) -> None:
         if where.value.startswith(("commit-", "abort-")):
             xid = session.transactions.xid or session.last_xid  # type: ignore[attr-defined]
             session.last_xid = xid  # type: ignore[attr-defined]

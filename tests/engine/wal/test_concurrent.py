@@ -36,7 +36,7 @@ class Writers:
                 wal.flush(end)
                 self.acknowledged[slot] = number
 
-        self.pids.append(self.cluster.host.fork(slot, main))
+        self.pids.append(self.cluster.host.fork("backend", slot, main))
 
     def wait_for_all(self) -> list[tuple[int | None, int | None]]:
         """How each ended: (status, signal)."""

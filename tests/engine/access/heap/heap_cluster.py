@@ -307,7 +307,7 @@ class HeapCluster:
                 say("crashed")
                 raise
 
-        pid = self.host.fork(slot, main)
+        pid = self.host.fork("backend", slot, main)
         self.pids.append(pid)
         return pid
 
