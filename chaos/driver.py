@@ -18,8 +18,6 @@ DRIVE-2  `info` exactly when the connection was lost while a statement marked `c
 from __future__ import annotations
 
 import random
-import select
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +26,7 @@ from typing import Final
 
 from chaos.connection import Connection, ConnectionLost, Refusal, State
 from chaos.history import Event, EventType, History, Process
+from chaos.waiting.api import BROKEN, READABLE, WRITABLE, Waiting
 from chaos.workloads.api import (
     ROLLBACK,
     Answer,
@@ -40,7 +39,6 @@ from chaos.workloads.api import (
 )
 
 RECONNECT_AFTER_S: Final = 0.02
-COARSE_SECONDS: Final = 0.0015
 WRONG: Final = "wrong answer: "
 """How the error of an operation begins whose answer no correct server gives."""
 
@@ -101,7 +99,7 @@ class Client:
 
 
 class Driver:
-    """The clients, their sockets, and the history that they write."""
+    """The clients, their sockets, and the history that they write. `waiting` owns the waiting."""
 
     def __init__(
         self,
@@ -110,8 +108,10 @@ class Driver:
         clients: int,
         conninfo: Callable[[], str],
         chance: random.Random,
+        waiting: Waiting,
     ) -> None:
         self.history = history
+        self.waiting = waiting
         self.tally = Tally()
         self.losses: list[Loss] = []
         self.accepting = True
@@ -123,22 +123,21 @@ class Driver:
         self._workload = workload
         self._conninfo = conninfo
         self._chance = chance
-        self._epoll = select.epoll()
         self._by_fd: dict[int, Client] = {}
 
     # driving -------------------------------------------------------------------------------------
 
     def pump(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Go on for so long, or until the condition holds: then True."""
-        deadline = time.monotonic() + seconds
+        deadline = self.waiting.now_s() + seconds
         while True:
             if until is not None and until():
                 return True
-            now = time.monotonic()
+            now = self.waiting.now_s()
             wait = self._tend(now, deadline)
             if now >= deadline:
                 return False
-            for fd, mask in self._epoll.poll(wait):
+            for fd, mask in self.waiting.wait(wait):
                 client = self._by_fd.get(fd)
                 if client is not None:
                     self._ready(client, mask)
@@ -147,9 +146,9 @@ class Driver:
 
     def pump_exactly(self, seconds: float) -> None:
         """Go on for so long, to some microseconds: sockets alone are waited for in milliseconds."""
-        end = time.monotonic() + seconds
-        self.pump(seconds - COARSE_SECONDS)
-        while time.monotonic() < end:
+        end = self.waiting.now_s() + seconds
+        self.pump(seconds - self.waiting.coarse_s)
+        while self.waiting.now_s() < end:
             self.pump(0)
 
     def drain(self, seconds: float) -> bool:
@@ -171,7 +170,7 @@ class Driver:
 
     def oldest_operation_s(self) -> float:
         """How long the operation that is under way longest has been so; 0.0 without any."""
-        now = time.monotonic()
+        now = self.waiting.now_s()
         return max((now - client.began_at for client in self.busy()), default=0.0)
 
     def do(self, client: Client, operation: Operation, seconds: float) -> Event | None:
@@ -198,7 +197,6 @@ class Driver:
         for client in self.clients:
             if client.connection is not None:
                 self._lose(client, ConnectionLost("the run is over"))
-        self._epoll.close()
 
     # connecting ----------------------------------------------------------------------------------
 
@@ -216,7 +214,7 @@ class Driver:
         return max(0.0, wake - now)
 
     def _connect(self, client: Client) -> None:
-        client.began_at = time.monotonic()
+        client.began_at = self.waiting.now_s()
         try:
             client.connection = Connection(self._conninfo())
         except ConnectionLost as lost:
@@ -231,12 +229,8 @@ class Driver:
         if connection is None:
             return
         fd = connection.fileno
-        mask = select.EPOLLIN | (select.EPOLLOUT if connection.wants_write else 0)
-        if self._by_fd.get(fd) is client:
-            self._epoll.modify(fd, mask)
-        else:
-            self._by_fd[fd] = client
-            self._epoll.register(fd, mask)
+        self._by_fd[fd] = client
+        self.waiting.watch(fd, READABLE | (WRITABLE if connection.wants_write else 0))
 
     def _ready(self, client: Client, mask: int) -> None:
         connection = client.connection
@@ -256,7 +250,7 @@ class Driver:
                 self._watch(client)
             if answer is not None:
                 self._answered(client, answer)
-            elif client.state is ClientState.FREE and mask & (select.EPOLLHUP | select.EPOLLERR):
+            elif client.state is ClientState.FREE and mask & BROKEN:
                 raise ConnectionLost("the server closed an idle connection")
         except ConnectionLost as lost:
             self._unwatch(fd)
@@ -264,10 +258,7 @@ class Driver:
 
     def _unwatch(self, fd: int) -> None:
         if self._by_fd.pop(fd, None) is not None:
-            try:
-                self._epoll.unregister(fd)
-            except OSError:
-                return  # closed already, and with that forgotten by the kernel
+            self.waiting.unwatch(fd)
 
     # operations ----------------------------------------------------------------------------------
 
@@ -276,7 +267,7 @@ class Driver:
         client.operation = operation
         client.state = ClientState.BUSY
         client.failure = None
-        client.began_at = time.monotonic()
+        client.began_at = self.waiting.now_s()
         client.invocation = invocation = self.history.invoke(
             client.process,
             operation.f,
@@ -369,7 +360,7 @@ class Driver:
             failed = client.failure is not None or not doubtful
             self._end(client, "fail" if failed else "info", client.failure or str(lost))
         client.state = ClientState.LOST
-        client.retry_at = time.monotonic() + RECONNECT_AFTER_S
+        client.retry_at = self.waiting.now_s() + RECONNECT_AFTER_S
 
     def _forget(self, client: Client) -> None:
         """Drop sockets that libpq has closed under this client: their numbers may be reused."""
@@ -378,4 +369,4 @@ class Driver:
 
     def _note_loss(self, client: Client, *, established: bool, lost: ConnectionLost) -> None:
         self.losses.append(Loss(client.process, established, lost.sqlstate, lost.message))
-        client.retry_at = time.monotonic() + RECONNECT_AFTER_S
+        client.retry_at = self.waiting.now_s() + RECONNECT_AFTER_S

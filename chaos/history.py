@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -59,11 +58,12 @@ class Event:
 
 
 class History:
-    """The events of one run, in the order in which the controller saw them."""
+    """The events of one run, in the order in which the controller saw them, by its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float]) -> None:
         self.events: list[Event] = []
-        self._began_ns = time.monotonic_ns()
+        self._now_s = now_s
+        self._began_s = now_s()
 
     def __len__(self) -> int:
         return len(self.events)
@@ -103,7 +103,7 @@ class History:
 
     def now_us(self) -> int:
         """Microseconds since the beginning of the run."""
-        return (time.monotonic_ns() - self._began_ns) // 1000
+        return round((self._now_s() - self._began_s) * 1e6)
 
     def _add(
         self,

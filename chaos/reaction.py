@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ from chaos.faults.striking import Strike
 from chaos.probe import Probe
 from chaos.targets.api import Target
 from chaos.targets.log import Replay, marks_in
-from chaos.targets.processes import Role, is_running, send, title_of
+from chaos.targets.processes import Role
 
 TICK_S: Final = 0.001
 ORPHANS_BOUND_S: Final = 10.0
@@ -90,6 +89,7 @@ class Watch:
     def __init__(self, target: Target, driver: Driver, bound_s: float) -> None:
         self._target = target
         self._driver = driver
+        self._waiting = driver.waiting
         self._bound_s = bound_s
         self.lines: list[str] = []
         self.launches = 0
@@ -135,11 +135,11 @@ class Watch:
     def until_back(self, strike: Strike, begun: Reaction | None = None) -> Reaction:
         """Watch until the server is back, or the bound is reached."""
         reaction = begun or Reaction(strike.name)
-        probe = Probe(self._target.conninfo)
-        deadline = time.monotonic() + self._bound_s
+        probe = Probe(self._target.conninfo, self._waiting)
+        deadline = self._waiting.now_s() + self._bound_s
         answered_since, starts = 0.0, 0
         try:
-            while time.monotonic() < deadline:
+            while self._waiting.now_s() < deadline:
                 self._driver.pump(TICK_S)
                 if self._target.exit_status() is not None:
                     starts += 1
@@ -148,15 +148,15 @@ class Watch:
                         break
                     self.restart(strike, reaction)
                     probe.close()
-                    probe = Probe(self._target.conninfo)
+                    probe = Probe(self._target.conninfo, self._waiting)
                     answered_since = 0.0
                     continue
                 probe.step()
                 if not probe.answered_at:
                     answered_since = 0.0
                     continue
-                answered_since = answered_since or time.monotonic()
-                patience = time.monotonic() - answered_since < GRACE_S
+                answered_since = answered_since or self._waiting.now_s()
+                patience = self._waiting.now_s() - answered_since < GRACE_S
                 if not patience or self._is_settled(strike, probe):
                     reaction.recovered = True
                     reaction.recovery_s = round(probe.answered_at - strike.at, 4)
@@ -173,18 +173,18 @@ class Watch:
         """REACT-1: note how it ended, wait for its children to leave, start it again."""
         status = self._target.exit_status()
         self.exits.append(status if status is not None else 0)
-        began = time.monotonic()
+        began = self._waiting.now_s()
         if strike.held:
             reaction.refused_while_orphans = self._try_in_vain(strike, began)
             for pid in strike.held:
-                send(pid, signal.SIGCONT)
+                self._target.send(pid, signal.SIGCONT)
             strike.held.clear()
-            strike.at = began = time.monotonic()
+            strike.at = began = self._waiting.now_s()
         left = self.wait_for_orphans(began)
-        reaction.orphans_gone_s = round(time.monotonic() - began, 4)
-        reaction.orphans_left += [title_of(pid) or str(pid) for pid in left]
+        reaction.orphans_gone_s = round(self._waiting.now_s() - began, 4)
+        reaction.orphans_left += [self._target.title_of(pid) or str(pid) for pid in left]
         for pid in left:
-            send(pid, signal.SIGKILL)
+            self._target.send(pid, signal.SIGKILL)
         self._target.crash_image()
         self._target.launch()
         self.launches += 1
@@ -193,7 +193,7 @@ class Watch:
         """Wait for the old children to leave by themselves; those still there at the bound."""
         while True:
             left = [pid for pid in self._target.survivors() if pid not in (but or [])]
-            if not left or time.monotonic() - began > ORPHANS_BOUND_S:
+            if not left or self._waiting.now_s() - began > ORPHANS_BOUND_S:
                 return left
             self._driver.pump(TICK_S)
 
@@ -205,10 +205,10 @@ class Watch:
         but = [*strike.held, *loggers]  # a logger stays while anybody could have something to log
         self.wait_for_orphans(began, but)
         pid = self._target.launch()
-        deadline = time.monotonic() + REFUSAL_BOUND_S
-        probe = Probe(self._target.conninfo)
+        deadline = self._waiting.now_s() + REFUSAL_BOUND_S
+        probe = Probe(self._target.conninfo, self._waiting)
         try:
-            while time.monotonic() < deadline and not probe.answered_at:
+            while self._waiting.now_s() < deadline and not probe.answered_at:
                 if (status := self._target.exit_status()) is not None:
                     return status != 0
                 self._driver.pump(TICK_S)
@@ -216,8 +216,8 @@ class Watch:
         finally:
             probe.close()
         for process in [pid, *self._target.processes()]:
-            send(process, signal.SIGKILL)
-        self.wait_for_orphans(time.monotonic(), but)
+            self._target.send(process, signal.SIGKILL)
+        self.wait_for_orphans(self._waiting.now_s(), but)
         return False
 
     # what has become of it -----------------------------------------------------------------------
@@ -234,8 +234,8 @@ class Watch:
             return False
         before = {pid for pid, role in strike.before.items() if role is not Role.LOGGER}
         if strike.name in LEAVES_OTHERS_ALONE:
-            return not any(is_running(pid) for pid in strike.victims)
-        return not any(is_running(pid) for pid in sorted(before))
+            return not any(self._target.is_running(pid) for pid in strike.victims)
+        return not any(self._target.is_running(pid) for pid in sorted(before))
 
     def _conclude(self, strike: Strike, reaction: Reaction) -> None:
         if strike.kills:
@@ -271,13 +271,13 @@ class Watch:
 
     def _read_conclusive_log(self, reaction: Reaction) -> None:
         """The logger may be a little behind; if there was a restart, its end will be in the log."""
-        deadline = time.monotonic() + LOG_BOUND_S
+        deadline = self._waiting.now_s() + LOG_BOUND_S
         expected = reaction.recovered and "checkpointer" in reaction.replaced
         while True:
             self.read_log()
             marks = marks_in(self.lines)
             if not expected or ("ready" in marks and CONCLUSIVE & set(marks)):
                 return
-            if time.monotonic() > deadline:
+            if self._waiting.now_s() > deadline:
                 return
             self._driver.pump(TICK_S)

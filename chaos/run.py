@@ -13,7 +13,6 @@ RUN-2  Whatever happens, nothing of the run is left: no process, no file but the
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -115,13 +114,16 @@ class Run:
     def __init__(self, plan: Plan, target: Target, suite: Suite, observer: Observer) -> None:
         self.plan = plan
         self.target = target
-        self.history = History()
+        self._waiting = target.waiting()
+        self.history = History(self._waiting.now_s)
         self.outcome = Outcome(plan)
         self._judge = Judge(suite)
         self._observer = observer
         self._workload = WORKLOADS[plan.workload](plan.mix)
         chance = stream(plan.seed, "workload", "operations")
-        self.driver = Driver(self.history, self._workload, plan.clients, target.conninfo, chance)
+        self.driver = Driver(
+            self.history, self._workload, plan.clients, target.conninfo, chance, self._waiting
+        )
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
         self._striker = Striker(target, self.driver, self._glance)
@@ -130,7 +132,7 @@ class Run:
 
     def execute(self) -> Outcome:
         """Run it; HarnessBroken and TargetUnusable are the caller's to report."""
-        began = time.monotonic()
+        began = self._waiting.now_s()
         outcome = self.outcome
         try:
             self._create()
@@ -146,7 +148,7 @@ class Run:
             outcome.operations = self.driver.tally.ended
             outcome.acknowledged = self.driver.tally.acknowledged
             outcome.violations = self._judge.violations
-            outcome.seconds = time.monotonic() - began
+            outcome.seconds = self._waiting.now_s() - began
         self._conclude()
         return outcome
 
@@ -157,10 +159,11 @@ class Run:
         self.target.create()
         self.outcome.version = self.target.version()
         self.target.launch()
-        began = time.monotonic()
+        began = self._waiting.now_s()
         while not self.driver.pump(0.005, lambda: self._control.state is ClientState.FREE):
             self._watch.read_log()
-            if self.target.exit_status() is not None or time.monotonic() - began > START_BOUND_S:
+            waited_s = self._waiting.now_s() - began
+            if self.target.exit_status() is not None or waited_s > START_BOUND_S:
                 said = "; ".join(line for line in self._watch.lines if "FATAL" in line or "PANIC" in
                                  line or "ERROR" in line or "error" in line)  # fmt: skip
                 said = said or "; ".join(self._watch.lines[-LOST_SHOWN:])
@@ -185,13 +188,13 @@ class Run:
 
     def _cycle(self, cycle: Cycle) -> None:
         report = CycleReport(cycle.number, cycle.fault.name, str(cycle.fault.where))
-        began = time.monotonic()
+        began = self._waiting.now_s()
         ended_before = Counter(self.driver.tally.ended)
         try:
             self._break_and_mend(cycle, report)
         finally:
             report.ended = self.driver.tally.ended - ended_before
-            report.seconds = time.monotonic() - began
+            report.seconds = self._waiting.now_s() - began
             if report.strike is not None:
                 self.outcome.cycles.append(report)
                 self._observer.cycle(report, self.plan)
@@ -284,14 +287,14 @@ class Run:
             "commits": tally.commits,
             "statements": tally.statements,
             "acknowledged": tally.acknowledged,
-            "time": time.monotonic(),
+            "time": self._waiting.now_s(),
         }
 
     def _go_to(self, where: Where, since: dict[str, float]) -> None:
         """Let the clients work until the place is reached; a server that hangs is no reason to
         wait.
         """
-        began = time.monotonic()
+        began = self._waiting.now_s()
         if where.counter == "time_ms":
             self.driver.pump(since["time"] + where.count / 1000 - began)
         else:
@@ -300,16 +303,16 @@ class Run:
                 self.plan.bound_s, lambda: getattr(tally, where.counter) >= goal
             )
             if not arrived:
-                self._check_progress(time.monotonic() - began)
+                self._check_progress(self._waiting.now_s() - began)
         if where.delay_us:
             self.driver.pump_exactly(where.delay_us / 1e6)
 
     def _load(self, operations: int) -> None:
         """Let so many more operations begin."""
-        began, tally = time.monotonic(), self.driver.tally
+        began, tally = self._waiting.now_s(), self.driver.tally
         goal = tally.started + operations
         if not self.driver.pump(self.plan.bound_s, lambda: tally.started >= goal):
-            self._check_progress(time.monotonic() - began)
+            self._check_progress(self._waiting.now_s() - began)
 
     def _check_progress(self, seconds: float) -> None:
         """The place was not reached within the bound: note it, for the checker of liveness."""
@@ -373,7 +376,7 @@ class Run:
     def _live(self) -> None:
         """The liveness phase: no faults, everything must go through."""
         self._observer.phase("liveness")
-        tally, began = self.driver.tally, time.monotonic()
+        tally, began = self.driver.tally, self._waiting.now_s()
         before = tally.acknowledged
         self._load(self.plan.liveness_operations)
         self._audit()
@@ -383,7 +386,7 @@ class Run:
             {
                 "operations": self.plan.liveness_operations,
                 "acknowledged": tally.acknowledged - before,
-                "seconds": round(time.monotonic() - began, 3),
+                "seconds": round(self._waiting.now_s() - began, 3),
                 "bound_s": self.plan.bound_s,
             },
         )
@@ -392,14 +395,14 @@ class Run:
     def _end(self) -> None:
         self._observer.phase("shutdown")
         self.driver.accepting = self.driver.gate_open = False
-        began = time.monotonic()
+        began = self._waiting.now_s()
         status = self.target.stop(STOP_BOUND_S)
         self.driver.pump(0.01)
         self.history.note(
             "shutdown",
             {
                 "exit_status": status,
-                "seconds": round(time.monotonic() - began, 3),
+                "seconds": round(self._waiting.now_s() - began, 3),
                 "bound_s": STOP_BOUND_S,
                 "leftovers": self.target.leftovers(),
             },

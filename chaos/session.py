@@ -24,7 +24,6 @@ from chaos.report.observer import Observer
 from chaos.run import Outcome, Run
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.launcher import Launcher, LauncherGone
-from chaos.targets.processes import send
 from chaos.verdict import Verdict
 
 
@@ -90,7 +89,7 @@ def _broken(outcome: Outcome, reason: str) -> None:
 def _freeze(target: Target) -> None:
     """Let the data directory stay as it is while it is copied."""
     for pid in target.survivors():
-        send(pid, signal.SIGSTOP)
+        target.send(pid, signal.SIGSTOP)
 
 
 def again_command(seed: int, wishes: Wishes, suite: str | None = None) -> str:

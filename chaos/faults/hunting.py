@@ -9,7 +9,6 @@ start is the next hunt's. Recovery may be over before the blow: then that hunt h
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any, Final
 
 from chaos.driver import Driver
@@ -18,7 +17,7 @@ from chaos.plan import Fault, Hunt
 from chaos.reaction import Reaction, Watch
 from chaos.targets.api import Target
 from chaos.targets.log import marks_in
-from chaos.targets.processes import Role, is_running, send
+from chaos.targets.processes import Role
 
 TICK_S: Final = 0.0005
 SIGHT_BOUND_S: Final = 5.0
@@ -33,6 +32,7 @@ class Hunter:
     def __init__(self, target: Target, driver: Driver, striker: Striker, watch: Watch) -> None:
         self._target = target
         self._driver = driver
+        self._waiting = driver.waiting
         self._striker = striker
         self._watch = watch
         self.reaction = Reaction("startup")
@@ -64,15 +64,15 @@ class Hunter:
         if pid is None:
             found["missed"] = "recovery was over before the startup process was seen"
             return found
-        self._driver.pump(planned.delay_us / 1e6, lambda: not is_running(pid))
-        if not is_running(pid):
+        self._driver.pump(planned.delay_us / 1e6, lambda: not self._target.is_running(pid))
+        if not self._target.is_running(pid):
             found["missed"] = "recovery was over before the blow"
         elif fault.name == "stop:startup":
             self._striker.hold(pid, fault.hold_ms / 1000, strike)
-            strike.at = time.monotonic()
+            strike.at = self._waiting.now_s()
             found["struck"] = True
         else:
-            blow = time.monotonic()
+            blow = self._waiting.now_s()
             self._kill(pid, found)
             strike.victims.append(pid)
             if found["killed"]:
@@ -82,9 +82,9 @@ class Hunter:
     def _kill(self, pid: int, found: dict[str, Any]) -> None:
         """Kill it, and wait for the postmaster to give up, or for proof that it was too late."""
         marks_before = len(self._watch.lines)
-        send(pid, signal.SIGKILL)
-        deadline = time.monotonic() + END_BOUND_S
-        while time.monotonic() < deadline:
+        self._target.send(pid, signal.SIGKILL)
+        deadline = self._waiting.now_s() + END_BOUND_S
+        while self._waiting.now_s() < deadline:
             self._driver.pump(TICK_S)
             status = self._target.exit_status()
             self._watch.read_log()
@@ -106,10 +106,10 @@ class Hunter:
 
     def _await_sight(self, planned: Hunt, strike: Strike) -> int | None:
         """The startup process, once it is seen, or once it has begun to replay."""
-        deadline = time.monotonic() + SIGHT_BOUND_S
+        deadline = self._waiting.now_s() + SIGHT_BOUND_S
         began_at = len(self._watch.lines)
         seen = None
-        while time.monotonic() < deadline:
+        while self._waiting.now_s() < deadline:
             self._ensure_postmaster(strike)
             for pid, role in self._target.processes().items():
                 if role is Role.STARTUP:
@@ -118,7 +118,7 @@ class Hunter:
                         return pid
             self._watch.read_log()
             marks = marks_in(self._watch.lines[began_at:])
-            if seen is not None and "redo_started" in marks and is_running(seen):
+            if seen is not None and "redo_started" in marks and self._target.is_running(seen):
                 return seen
             if "ready" in marks:
                 return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from chaos.driver import Client, ClientState, Driver
 from chaos.faults.catalogue import ENDS_THE_POSTMASTER
 from chaos.plan import Fault
 from chaos.targets.api import Target
-from chaos.targets.processes import Role, is_running, send, state_of
+from chaos.targets.processes import Role
 
 IN_THE_WAY_SECONDS: Final = 0.5
 BETWEEN_TRIES_SECONDS: Final = 0.003
@@ -29,7 +28,7 @@ FREEZE_SECONDS: Final = 0.5
 
 @dataclass(slots=True)
 class Strike:
-    """What was done: `before` are the postmaster's children then, `at` is when (monotonic)."""
+    """What was done: `before` are the children then, `at` is when (by `Waiting.now_s`)."""
 
     name: str
     struck: bool = False
@@ -65,11 +64,12 @@ class Striker:
     def __init__(self, target: Target, driver: Driver, glance: Callable[[float], bool]) -> None:
         self._target = target
         self._driver = driver
+        self._waiting = driver.waiting
         self._glance = glance
 
     def begin(self, name: str) -> Strike:
         """A strike about to happen."""
-        strike = Strike(name, at=time.monotonic(), before=self._target.processes())
+        strike = Strike(name, at=self._waiting.now_s(), before=self._target.processes())
         strike.at_us = self._driver.history.now_us()
         strike.losses_before = len(self._driver.losses)
         return strike
@@ -99,14 +99,14 @@ class Striker:
     def hold(self, pid: int, seconds: float, strike: Strike) -> None:
         """Stop one process for so long."""
         try:
-            if not send(pid, signal.SIGSTOP):
+            if not self._target.send(pid, signal.SIGSTOP):
                 strike.missed = "the process was gone"
                 return
             strike.struck = True
             strike.victims.append(pid)
             self._driver.pump(seconds)
         finally:
-            send(pid, signal.SIGCONT)  # FAULT-2
+            self._target.send(pid, signal.SIGCONT)  # FAULT-2
 
     # one process ---------------------------------------------------------------------------------
 
@@ -122,9 +122,9 @@ class Striker:
             self._kill_all([pid], strike)
 
     def _kill_all(self, pids: Iterable[int], strike: Strike) -> None:
-        strike.at = time.monotonic()
+        strike.at = self._waiting.now_s()
         for pid in pids:
-            if is_running(pid) and send(pid, signal.SIGKILL):
+            if self._target.is_running(pid) and self._target.send(pid, signal.SIGKILL):
                 strike.struck = True
                 strike.victims.append(pid)
         if not strike.struck:
@@ -142,15 +142,17 @@ class Striker:
             self._target.crash_image()
         finally:
             for pid in frozen:
-                send(pid, signal.SIGCONT)  # FAULT-2
-        strike.at = time.monotonic()
+                self._target.send(pid, signal.SIGCONT)  # FAULT-2
+        strike.at = self._waiting.now_s()
 
     def _freeze(self, pids: list[int]) -> None:
         for pid in pids:
-            send(pid, signal.SIGSTOP)
-        deadline = time.monotonic() + FREEZE_SECONDS
-        while time.monotonic() < deadline and not all(_has_stopped(pid) for pid in pids):
-            time.sleep(0.0002)
+            self._target.send(pid, signal.SIGSTOP)
+        deadline = self._waiting.now_s() + FREEZE_SECONDS
+        while not all(self._target.has_stopped(pid) for pid in pids):
+            if self._waiting.now_s() >= deadline:
+                return
+            self._waiting.sleep(0.0002)
 
     def _find(self, fault: Fault, role: Role) -> int | None:
         """The victim: of backends, one that serves a client."""
@@ -186,8 +188,8 @@ class Striker:
         Stop one at a random moment; if a reader gets through, continue it and try again.
         """
         chance = random.Random(seed)
-        deadline = time.monotonic() + IN_THE_WAY_SECONDS
-        while time.monotonic() < deadline:
+        deadline = self._waiting.now_s() + IN_THE_WAY_SECONDS
+        while self._waiting.now_s() < deadline:
             self._driver.pump_exactly(chance.random() * BETWEEN_TRIES_SECONDS)
             busy = [client for client in clients if client.state is ClientState.BUSY]
             if busy and self._holds_readers_up(pid := chance.choice(busy).backend_pid):
@@ -198,11 +200,11 @@ class Striker:
         """Stop a backend, and whether a reader waits then. It is continued if none does."""
         holds_up = False
         try:
-            if send(pid, signal.SIGSTOP):
+            if self._target.send(pid, signal.SIGSTOP):
                 holds_up = not self._glance(GLANCE_SECONDS)
         finally:
             if not holds_up:
-                send(pid, signal.SIGCONT)  # FAULT-2
+                self._target.send(pid, signal.SIGCONT)  # FAULT-2
         return holds_up
 
     # the postmaster ------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ class Striker:
         elif strike.name == "postmaster+children":
             self._kill_all([postmaster], strike)
             for pid in children:
-                send(pid, signal.SIGKILL)
+                self._target.send(pid, signal.SIGKILL)
         else:
             if fault.interlock:
                 self._hold_one(fault, strike)
@@ -229,9 +231,5 @@ class Striker:
         candidates = [pid for pid, role in strike.before.items() if role in roles]
         if candidates:
             pid = candidates[fault.victim % len(candidates)]
-            if send(pid, signal.SIGSTOP):
+            if self._target.send(pid, signal.SIGSTOP):
                 strike.held.append(pid)
-
-
-def _has_stopped(pid: int) -> bool:
-    return state_of(pid) in ("T", "Z", "X", "")

@@ -7,6 +7,7 @@ target is any callable `(launcher, settings, wal_segment_mb) -> Target`, named b
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 from chaos.targets.launcher import Launcher
 from chaos.targets.log import Replay, ServerLog
 from chaos.targets.processes import Role
+from chaos.waiting.api import Waiting
 
 
 class TargetUnusable(Exception):
@@ -46,6 +48,21 @@ class Target(Protocol):
     def processes(self) -> dict[int, Role]:
         """The postmaster's children that have not ended, in order of birth."""
 
+    def waiting(self) -> Waiting:
+        """How those who drive and watch this target wait, and their clock; always the same."""
+
+    def send(self, pid: int, number: signal.Signals) -> bool:
+        """Signal a process; False if it is gone."""
+
+    def is_running(self, pid: int) -> bool:
+        """Whether a process exists and has not ended."""
+
+    def has_stopped(self, pid: int) -> bool:
+        """Whether a process stands still: stopped, ended, or gone."""
+
+    def title_of(self, pid: int) -> str:
+        """A process's title; empty if it is gone."""
+
     def remember_shared_memory(self) -> None:
         """Note which named shared memory the running server has, for `leftovers`."""
 
@@ -71,7 +88,7 @@ class Target(Protocol):
         """Processes of the target that still run, wherever they now belong."""
 
     def destroy(self) -> None:
-        """Kill what runs and remove the directory."""
+        """Kill what runs and remove the directory; nobody waits through it any more."""
 
 
 TargetFactory = Callable[[Launcher, Mapping[str, str], int], Target]

@@ -78,6 +78,11 @@ def is_running(pid: int) -> bool:
     return state_of(pid) not in ("Z", "X", "")
 
 
+def has_stopped(pid: int) -> bool:
+    """Whether a process stands still: stopped, ended, or gone."""
+    return state_of(pid) in ("T", "Z", "X", "")
+
+
 def send(pid: int, number: signal.Signals) -> bool:
     """Signal a process; False if it is gone."""
     try:

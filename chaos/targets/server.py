@@ -18,10 +18,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
+from chaos.targets import processes
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.log import Replay, ServerLog, replay_in
-from chaos.targets.processes import ProcessTable, Role, is_running, send, title_of
+from chaos.targets.processes import ProcessTable, Role
 from chaos.targets.templates import copy_of_template, copy_tree
+from chaos.waiting.free import FreeWaiting
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 LEAVING_SECONDS: Final = 5.0
@@ -46,6 +48,7 @@ class Server(ABC):
         self._table: ProcessTable | None = None
         self._shared_memory: set[str] = set()
         self._has_image = False
+        self._waiting = FreeWaiting()
 
     # what differs --------------------------------------------------------------------------------
 
@@ -144,22 +147,45 @@ class Server(ABC):
 
     def stop(self, seconds: float) -> int | None:
         """SIGINT, as pg_ctl -m fast."""
-        send(self.postmaster(), signal.SIGINT)
+        self.send(self.postmaster(), signal.SIGINT)
         return self.launcher.wait(self.postmaster(), seconds)
 
     def survivors(self) -> list[int]:
         """Whatever below the launcher still runs."""
-        return [pid for pid in self.launcher.processes() if is_running(pid)]
+        return [pid for pid in self.launcher.processes() if self.is_running(pid)]
 
     def destroy(self) -> None:
         """Kill everything below the launcher, then remove the directory."""
         deadline = time.monotonic() + 10
         while (left := self.survivors()) and time.monotonic() < deadline:
             for pid in left:
-                send(pid, signal.SIGKILL)
+                self.send(pid, signal.SIGKILL)
             time.sleep(0.002)
         if self.directory != Path():
             shutil.rmtree(self.directory, ignore_errors=True)
+        self._waiting.close()
+
+    # its processes -------------------------------------------------------------------------------
+
+    def waiting(self) -> FreeWaiting:
+        """The machine decides who runs when."""
+        return self._waiting
+
+    def send(self, pid: int, number: signal.Signals) -> bool:
+        """A signal of the kernel's."""
+        return processes.send(pid, number)
+
+    def is_running(self, pid: int) -> bool:
+        """As /proc has it."""
+        return processes.is_running(pid)
+
+    def has_stopped(self, pid: int) -> bool:
+        """As /proc has it."""
+        return processes.has_stopped(pid)
+
+    def title_of(self, pid: int) -> str:
+        """As /proc has it."""
+        return processes.title_of(pid)
 
     # what is seen --------------------------------------------------------------------------------
 
@@ -195,7 +221,7 @@ class Server(ABC):
         deadline = time.monotonic() + LEAVING_SECONDS
         while self.launcher.processes() and time.monotonic() < deadline:
             time.sleep(0.002)
-        found = [f"process {pid} ({title_of(pid) or 'ended, not reaped'})" for pid in
+        found = [f"process {pid} ({self.title_of(pid) or 'ended, not reaped'})" for pid in
                  self.launcher.processes()]  # fmt: skip
         found += [f"file {path.name}" for path in sorted((self.directory / "sockets").iterdir())]
         if (self.data_directory / PID_FILE).exists():

@@ -125,7 +125,7 @@ class Simulation:
 
     def __init__(self, workload: Workload, seed: int, flaw: str | None = None) -> None:
         self.workload = workload
-        self.history = History()
+        self.history = History(lambda: 0.0)
         self.database = MemoryDatabase()
         self.chance = random.Random(seed)
         self.flaw = flaw

@@ -11,7 +11,7 @@ from chaos.history import History, event_to_edn, read_history, write_history
 
 def sample() -> History:
     """Two operations and a note."""
-    history = History()
+    history = History(lambda: 0.0)
     history.note("begin", {"accounts": 3})
     transfer = history.invoke(0, "transfer", {"from": 1}, transaction=7, isolation="read committed")
     history.complete(transfer, "info", {"from": 1}, "57P02 terminating connection")
@@ -35,7 +35,7 @@ def test_a_line_that_is_no_event_is_named(tmp_path: Path) -> None:
 
 
 def test_an_event_does_not_change_when_its_value_does() -> None:
-    history = History()
+    history = History(lambda: 0.0)
     value: dict[str, list[int]] = {"versions": []}
     invoked = history.invoke(0, "transfer", value)
     value["versions"].append(1)

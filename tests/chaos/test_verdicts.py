@@ -14,6 +14,7 @@ from chaos.report.observer import Silent
 from chaos.run import Ended, Run
 from chaos.targets.launcher import LauncherGone
 from chaos.verdict import Verdict
+from chaos.waiting.free import FreeWaiting
 from properties.suites import default
 
 
@@ -24,7 +25,7 @@ def nothing(*_: Any) -> None:
 def make_run(monkeypatch: pytest.MonkeyPatch, suite: Suite = default, **parts: Any) -> Run:
     """A run without a server, of whose parts only the given ones do anything."""
     plan = make_plan(1, Wishes(cycles=1, workload="bank"))
-    target: Any = SimpleNamespace(conninfo=lambda: "")
+    target: Any = SimpleNamespace(conninfo=lambda: "", waiting=FreeWaiting)
     run = Run(plan, target, suite, Silent())
     for name in ("_create", "_cycle", "_live", "_end"):
         monkeypatch.setattr(run, name, parts.get(name, nothing))

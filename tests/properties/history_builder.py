@@ -36,7 +36,7 @@ class Builder:
     """Writes a history in the words of the workloads."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        self.history = History()
+        self.history = History(lambda: 0.0)
         self.history.note("begin", facts)
 
     @property

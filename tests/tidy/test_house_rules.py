@@ -22,6 +22,26 @@ LOCK_FILES = frozenset({"uv.lock", "poetry.lock", "pdm.lock", "package-lock.json
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|Users|root|work|mnt|workspace)/[\w.-]+")
 
 
+ACTS_BY_ITSELF = frozenset(
+    [
+        "asyncio",
+        "chaos.targets.processes.has_stopped",
+        "chaos.targets.processes.is_running",
+        "chaos.targets.processes.send",
+        "chaos.targets.processes.state_of",
+        "chaos.targets.processes.title_of",
+        "chaos.waiting.free",
+        "os",
+        "sched",
+        "select",
+        "selectors",
+        "threading",
+        "time",
+    ]
+)
+"""What waits, tells the time or signals processes without asking the target and its Waiting."""
+
+
 def test_files_are_about_one_idea() -> None:
     problems = []
     for path in python_files("engine", "chaos", "properties", "tests"):
@@ -124,6 +144,30 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return ""
+
+
+def test_the_controller_waits_and_looks_at_the_clock_only_through_its_waiting() -> None:
+    names = ("driver", "probe", "reaction", "run", "history", "connection", "oracle")
+    files = [ROOT / "chaos" / f"{name}.py" for name in names]
+    problems = []
+    for path in [*files, *sorted((ROOT / "chaos" / "faults").glob("*.py"))]:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            problems += [
+                f"{relative(path)}:{node.lineno}: imports {module}"
+                for module in found
+                if module in ACTS_BY_ITSELF
+            ]
+    complain(
+        problems,
+        "ask the Waiting that the target brings along (chaos/waiting/api.py): under a schedule of "
+        "our own time is virtual. What is done to processes are methods of the target.",
+    )
 
 
 def test_no_path_of_somebodys_machine_is_committed() -> None:

@@ -1,0 +1,1 @@
+"""How the controller itself waits, and what time it is."""
