@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chaos.cli import main
+from chaos.cli.entry import main
 
 main()

@@ -1,6 +1,6 @@
-"""The command `chaos`.
+"""`chaos run`: break the target again and again, and see that nothing is lost.
 
-Exit status of `chaos run`: 0 held, 1 violated, 2 wrong usage, 3 not measured, 4 harness broken;
+Exit status: 0 held, 1 violated, 2 wrong usage, 3 not measured, 4 harness broken;
 over several seeds the gravest. 130 when interrupted.
 """
 
@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import click
 from rich.console import Console
 
+from chaos.cli.entry import INTERRUPTED
 from chaos.faults.catalogue import UnknownFault, parse_faults
 from chaos.oracle import UnknownName, load
 from chaos.plan import DEFAULT_CYCLES, FREE, Wishes, make_plan
@@ -34,19 +33,8 @@ from chaos.workloads.catalogue import WORKLOADS
 
 DEFAULT_SUITE: Final = "properties.suites:default"
 DEFAULT_OUT: Final = "chaos-out"
-INTERRUPTED: Final = 130
-ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PLAIN_WIDTH: Final = 110
 SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGTERM and SIGHUP are answered as Ctrl-C is: everything is stopped and removed."""
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
 def _seeds(seed: int | None, seeds: str | None) -> list[int]:
@@ -90,7 +78,7 @@ def _faults(_context: click.Context, _parameter: click.Parameter, text: str | No
         raise click.BadParameter(str(error)) from error
 
 
-@main.command()
+@click.command()
 @click.option("--seed", type=click.IntRange(min=0), help="The run to do.  [default: 0]")
 @click.option("--seeds", metavar="A..B", help="Several runs, one after another or with --jobs.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
@@ -148,17 +136,21 @@ def run(
     session = Session(factory, checkers, out, Silent() if as_json else report)
     named_suite = suite if suite != DEFAULT_SUITE else None
     results: list[Mapping[str, Any]] = []
-    with _interruptible(report):
-        try:
-            for result in _results(session, numbers, jobs, wishes, named_suite):
+    try:
+        with closing(_results(session, numbers, jobs, wishes, named_suite)) as found:
+            for result in found:
                 results.append(result)
                 if as_json:
                     click.echo(json.dumps(result))
                 elif jobs > 1 and len(numbers) > 1:
                     report.end(result)
-        except (TargetUnusable, JobRefused) as error:
-            report.leave()
-            raise click.UsageError(str(error)) from error
+    except (TargetUnusable, JobRefused) as error:
+        raise click.UsageError(str(error)) from error
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+    finally:
+        report.leave()
     if not as_json:
         results.sort(key=lambda result: int(result["seed"]))
         report.table(results)
@@ -169,7 +161,7 @@ def run(
 
 def _results(
     session: Session, seeds: Sequence[int], jobs: int, wishes: Wishes, suite: str | None
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """One result per seed, as they come."""
     if jobs > 1 and len(seeds) > 1:
         options = [*wish_options(wishes), "--out", str(session.out)]
@@ -178,25 +170,3 @@ def _results(
         return
     for seed in seeds:
         yield session.run(make_plan(seed, wishes), again_command(seed, wishes, suite))
-
-
-@contextmanager
-def _interruptible(report: Terminal) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; a second one is not needed."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in ENDING_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        raise Interrupted
-
-    for number in ENDING_SIGNALS:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        report.leave()
-        click.echo("interrupted: everything was stopped and removed", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(INTERRUPTED)

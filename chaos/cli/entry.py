@@ -1,0 +1,43 @@
+"""The way in. Ctrl-C, SIGTERM and SIGHUP end whatever is under way in order, from the first moment
+on: so the handlers are there before anything that takes long to import, which is everything else.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+"""Exit status, as a shell has it for Ctrl-C."""
+
+
+class Interrupted(BaseException):
+    """One of the signals came. No KeyboardInterrupt, since libraries have their ways with that."""
+
+
+def main() -> None:
+    """`chaos` with the arguments of the process; leaves by SystemExit."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        from chaos.cli.commands import commands
+
+        commands()
+    except Interrupted:
+        sys.stderr.write("interrupted: everything was stopped and removed\n")
+        sys.exit(INTERRUPTED)
+    finally:
+        _ignore()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """A second one is not needed, and would only disturb the cleaning up."""
+    _ignore()
+    raise Interrupted
+
+
+def _ignore() -> None:
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
