@@ -6,17 +6,24 @@ the engine and not what it costs Python.
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import hashlib
+import signal
+import traceback
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NoReturn
 
+from chaos.host import BatonHost
+from chaos.host.files import WORLD
+from chaos.scheduler.world import Schedule, World, join
 from chaos.targets.api import TargetUnusable
 from chaos.targets.launcher import LauncherGone, Program
 from chaos.targets.server import Server
 
 POSTMASTER: Final = "engine.processes.postmaster.entry:run_postmaster"
 INITIALIZE: Final = "chaos.targets.engine:initialize"
+CRASH_STATUS: Final = 2
 INITIALIZE_SECONDS: Final = 60.0
 
 
@@ -24,6 +31,7 @@ class EngineTarget(Server):
     """The engine."""
 
     name: ClassVar[str] = "engine"
+    initialize_function: ClassVar[str] = INITIALIZE
 
     def version(self) -> str:
         """The version it reports, and a digest of its source, since a template belongs to both."""
@@ -42,7 +50,9 @@ class EngineTarget(Server):
         """`engine initdb`, in a fork of the launcher."""
         output = data_directory.parent / "output"
         arguments = [str(data_directory), self.wal_segment_mb]
-        program = Program(output=str(output), function=INITIALIZE, arguments=arguments)
+        program = Program(
+            output=str(output), function=self.initialize_function, arguments=arguments
+        )
         status = self.launcher.wait(self.launcher.start(program), INITIALIZE_SECONDS)
         if status != 0:
             said = output.read_text(encoding="utf-8", errors="replace").strip()
@@ -63,6 +73,37 @@ def initialize(path: str, wal_segment_mb: int) -> int:
 
     create(path, wal_segment_mb=wal_segment_mb)
     return 0
+
+
+def initialize_in_world(path: str, wal_segment_mb: int) -> int:
+    """The same under the baton: the same bytes whenever and wherever it is done."""
+    from engine.cli.initdb import initialize_through
+
+    world = World()
+    world.begin(Schedule(seed=0), None)
+    host = BatonHost(world.baton, str(Path(path).parent), f"{WORLD}/{Path(path).name}")
+    initialize_through(host, f"{WORLD}/{Path(path).name}", wal_segment_mb=wal_segment_mb)
+    return 0
+
+
+def serve_in_world(
+    descriptors: list[int], slot: int, directory: str, options: dict[str, str]
+) -> NoReturn:
+    """The postmaster as the participant in that slot; runs in the launcher's child."""
+    from engine.processes.postmaster.entry import serve
+
+    faulthandler.register(signal.SIGUSR1, open(f"{directory}/stacks", "ab"), all_threads=True)
+    baton = join(descriptors, slot, f"{directory}/trace")
+    baton.await_turn()
+    host = BatonHost(baton, directory, f"{WORLD}/data")
+    status = CRASH_STATUS
+    try:
+        host.catch_signals()
+        status = serve(host, f"{WORLD}/data", options)
+    except BaseException:  # noqa: BLE001 - there is nobody above; the log must have it
+        traceback.print_exc()
+    finally:
+        host.exit(status)
 
 
 @functools.cache

@@ -6,13 +6,15 @@ of the controller (a libpq connection inherited by a server would be closed by i
 that by then is somebody else's). As a child subreaper it inherits the processes that a killed
 postmaster leaves, so that it can tell which are still there. And when the controller goes away,
 however it goes, the launcher kills what it started, removes the directories it was told to guard,
-and goes too.
+and goes too. One launcher serves many runs, one after another: `reset` between them.
 
 Protocol: JSON lines over a socket. A request has one reply, in order; between replies come lines
 `{"exited": pid, "status": n}` where n is the exit status, or minus the signal's number.
 
 LAUNCH-1  Nothing that was started here outlives the launcher.
-LAUNCH-2  A started program has no descriptor of the launcher's but 0, 1 and 2.
+LAUNCH-2  A started program has no descriptor of the launcher's but 0, 1, 2 and those it keeps.
+LAUNCH-3  After a reset nothing is left of what was before: no process, no guarded directory, no
+          exit status.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +48,7 @@ class Program:
     """What to start: an argv to execute, or a function `module:attribute` to call with arguments.
 
     `user` is (uid, gid), None to stay who we are. Output is appended to the file `output`.
+    `keeps` are those of the descriptors that the launcher was given which the program needs.
     """
 
     output: str
@@ -53,6 +57,7 @@ class Program:
     arguments: list[Any] = field(default_factory=list)
     user: tuple[int, int] | None = None
     environment: dict[str, str] | None = None
+    keeps: list[int] = field(default_factory=list)
 
 
 def children_of(pid: int) -> list[int]:
@@ -79,6 +84,7 @@ class _Server:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._guarded: list[str] = []
+        self._loaded: dict[str, Any] = {}
 
     def serve(self) -> None:
         """Answer requests until the controller is gone."""
@@ -114,10 +120,13 @@ class _Server:
             if "start" in request:
                 return {"pid": self._start(Program(**request["start"]))}
             if "load" in request:
-                _resolve(request["load"])
-                gc.collect()
-                gc.freeze()
+                if request["load"] not in self._loaded:
+                    self._loaded[request["load"]] = _resolve(request["load"])
+                    gc.collect()
+                    gc.freeze()
                 return {}
+            if "reset" in request:
+                return self._clear()
             self._guarded = request["guard"]
         except (OSError, ImportError, AttributeError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
@@ -137,8 +146,8 @@ class _Server:
         for pid, status in _reaped():
             self._tell({"exited": pid, "status": status})
 
-    def _clear(self) -> None:
-        """LAUNCH-1."""
+    def _clear(self) -> dict[str, Any]:
+        """LAUNCH-1, LAUNCH-3: an error if something cannot be ended."""
         deadline = time.monotonic() + 10
         while (left := descendants_of(os.getpid())) and time.monotonic() < deadline:
             for pid in left:
@@ -149,6 +158,17 @@ class _Server:
             time.sleep(0.002)
         for directory in self._guarded:
             shutil.rmtree(directory, ignore_errors=True)
+        self._guarded = []
+        return {"error": f"processes {left} do not end"} if left else {}
+
+
+def _close_but(kept: list[int]) -> None:
+    """LAUNCH-2."""
+    below = 3
+    for fd in sorted(kept):
+        os.closerange(below, fd)
+        below = fd + 1
+    os.closerange(below, 4096)
 
 
 def _reaped() -> list[tuple[int, int]]:
@@ -181,7 +201,7 @@ def _become(program: Program, launcher: int) -> None:
         os.dup2(null, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.closerange(3, 4096)
+        _close_but(program.keeps)
         if program.user is not None:
             uid, gid = program.user
             os.setgroups([])
@@ -215,7 +235,7 @@ class LauncherGone(Exception):
 class Launcher:
     """The controller's end. Use as a context manager, or call `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptors: Sequence[int] = ()) -> None:
         ours, theirs = socket.socketpair()
         self._connection = ours
         self._pending = b""
@@ -225,9 +245,11 @@ class Launcher:
         with theirs:
             self.pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", "chaos.targets.launcher", "3"],
+                [sys.executable, "-m", "chaos.targets.launcher", str(theirs.fileno())],
                 os.environ | {"PYTHONPATH": path},
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, fd, fd) for fd in (theirs.fileno(), *descriptors)
+                ],
                 setsid=True,
             )
 
@@ -248,6 +270,11 @@ class Launcher:
     def guard(self, directories: list[str]) -> None:
         """Directories to remove when the controller disappears."""
         self._ask({"guard": directories})
+
+    def reset(self) -> None:
+        """LAUNCH-3: be as new, but for what was loaded. LauncherGone if that is impossible."""
+        self._ask({"reset": True}, seconds=60)
+        self._exited.clear()
 
     def exit_status(self, pid: int) -> int | None:
         """How a started or inherited process ended (minus the signal's number); None if it runs."""
@@ -308,6 +335,7 @@ class Launcher:
             if "exited" in message:
                 self._exited[message["exited"]] = message["status"]
             else:
+                self._exited.pop(message.get("pid", 0), None)  # the number may have been another's
                 replies.append(message)
         return replies
 

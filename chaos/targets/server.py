@@ -157,9 +157,12 @@ class Server(ABC):
     def destroy(self) -> None:
         """Kill everything below the launcher, then remove the directory."""
         deadline = time.monotonic() + 10
-        while (left := self.survivors()) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            left = [pid for pid in self.launcher.processes() if processes.is_running(pid)]
+            if not left:
+                break
             for pid in left:
-                self.send(pid, signal.SIGKILL)
+                processes.send(pid, signal.SIGKILL)
             time.sleep(0.002)
         if self.directory != Path():
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -76,7 +76,13 @@ def initdb(data: str | None, directory: str | None, wal_segsize: int, pwfile: cl
 
 def initialize(path: str, *, wal_segment_mb: int = 16, password: str | None = None) -> None:
     """Create the cluster; FatalError when the directory is in use, OSError as the disk says."""
-    host = RealHost(path)
+    initialize_through(RealHost(path), path, wal_segment_mb=wal_segment_mb, password=password)
+
+
+def initialize_through(
+    host: Host, path: str, *, wal_segment_mb: int = 16, password: str | None = None
+) -> None:
+    """The same through a given door, which leads to that directory."""
     status = host.stat("")
     if status is not None and host.list_directory(""):
         raise FatalError(

@@ -1,0 +1,299 @@
+"""Faults by place, armed in the shared memory: whoever gets there strikes.
+
+    ARMED --(the place is reached)--> STRUCK        ARMED --(disarm)--> DISARMED
+
+What places and actions mean is told in chaos/faults/places.py. A fault at a call is armed as a
+count: a cell of the table of counts belongs to one role and one call, and the cell's trigger is the
+count at which somebody has to look here, so a step without a fault costs one comparison.
+
+PLACE-1  A fault strikes before the effect of the call that it names.
+PLACE-2  Who strikes several kills the others first, each parked at its own place, and itself last.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chaos.faults import places as texts
+from chaos.faults.places import Action, PlacedFault
+from chaos.scheduler.calls import CALL_NUMBERS, CALLS, CONTROLLER, POSTMASTER, ROLE_NUMBERS, ROLES
+from chaos.scheduler.layout import (
+    DEAD,
+    FAULT_WORDS,
+    FAULTS,
+    FAULTS_MADE,
+    FOR_TIME,
+    FREE,
+    LSN_AT,
+    NEVER,
+    NEXT,
+    PARKED_AT,
+    ROLE,
+    SLOTS_USED,
+    STEP,
+    TIME_AT_US,
+    VPID,
+    WALL_US,
+    Layout,
+)
+
+if TYPE_CHECKING:
+    from chaos.scheduler.baton import Baton
+
+(
+    STATE,
+    KIND,
+    ROLE_OF,
+    CALL,
+    AT,
+    SESSION,
+    ACTION,
+    ARGUMENT,
+    WHO,
+    TIMES,
+    STRUCK_STEP,
+    STRUCK_US,
+    STRUCK_VPID,
+    STRUCK_ROLE,
+) = range(14)
+
+ARMED: Final = 1
+STRUCK: Final = 2
+DISARMED: Final = 3
+
+AT_CALL: Final = 0
+AT_TIME: Final = 1
+AT_LSN: Final = 2
+
+_ANY_ROLE: Final = -1
+_ACTIONS: Final = (
+    texts.KILL, texts.STOP, texts.ERROR, texts.SHORT, texts.DROP, texts.DELAY, texts.CLOCK,
+)  # fmt: skip
+_SELF_BIT: Final = 1 << 30
+
+
+class NoSuchPlace(ValueError):
+    """A place that this target does not have, or more faults than can be armed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What a fault does to the call at which it struck; what it does to processes is done."""
+
+    kind: str
+    errno: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """Where an armed fault struck: the step, virtual time, and the process that was there."""
+
+    step: int
+    time_us: int
+    vpid: int
+    role: str
+
+
+class Places:
+    """The armed faults."""
+
+    def __init__(self, layout: Layout, baton: Baton) -> None:
+        self._layout = layout
+        self._baton = baton
+        self._words = layout.words
+
+    # the controller's side -----------------------------------------------------------------------
+
+    def arm(self, fault: PlacedFault, session_vpid: int = 0) -> int:
+        """Arm a fault, counted from now on; its number."""
+        words, place = self._words, fault.place
+        number = words[FAULTS_MADE]
+        if number >= FAULTS:
+            number = next((n for n in range(FAULTS) if self._entry(n)[STATE] != ARMED), FAULTS)
+            if number == FAULTS:
+                raise NoSuchPlace(f"more than {FAULTS} faults are armed at once")
+        else:
+            words[FAULTS_MADE] = number + 1
+        entry = self._entry(number)
+        for index in range(FAULT_WORDS):
+            entry[index] = 0
+        entry[STATE] = ARMED
+        entry[SESSION] = session_vpid
+        self._describe(entry, fault.action)
+        if place.time_us is not None:
+            entry[KIND], entry[AT] = AT_TIME, self._baton.now_us() + place.time_us
+            words[TIME_AT_US] = min(words[TIME_AT_US], entry[AT])
+            words[NEXT] = 0
+        elif place.lsn is not None:
+            entry[KIND], entry[AT] = AT_LSN, place.lsn
+            words[LSN_AT] = min(words[LSN_AT], place.lsn)
+        else:
+            call = CALL_NUMBERS.get(place.call)
+            if call is None:
+                raise NoSuchPlace(f"there is no call or injection point {place.call!r} here")
+            entry[KIND], entry[CALL] = AT_CALL, call
+            entry[ROLE_OF] = _ANY_ROLE if place.role == texts.ANY else ROLE_NUMBERS[place.role]
+            entry[AT] = place.count
+            if not self._counts_each(entry):
+                entry[AT] += self._layout.counts[entry[ROLE_OF] * CALLS + call]
+            self._set_triggers(call)
+        return number
+
+    def disarm(self, number: int) -> None:
+        """Let it not strike any more."""
+        entry = self._entry(number)
+        if entry[STATE] == ARMED:
+            entry[STATE] = DISARMED
+            self._refresh()
+
+    def blow(self, number: int) -> Blow | None:
+        """Where it struck (the last time, if it strikes several times); None if it has not."""
+        entry = self._entry(number)
+        if not entry[STRUCK_STEP]:
+            return None
+        role = ROLES[entry[STRUCK_ROLE]]
+        return Blow(entry[STRUCK_STEP], entry[STRUCK_US], entry[STRUCK_VPID], role)
+
+    def _describe(self, entry: memoryview, action: Action) -> None:
+        entry[ACTION] = _ACTIONS.index(action.kind)
+        entry[ARGUMENT] = action.errno or action.duration_us
+        entry[TIMES] = action.times
+        mask = 0
+        for word in action.who or (texts.SELF,):
+            if word == texts.SELF:
+                mask |= _SELF_BIT
+            elif word in (texts.ALL, texts.CHILDREN):
+                mask |= (1 << len(ROLES)) - 1 & ~(1 << CONTROLLER)
+                if word == texts.CHILDREN:
+                    mask &= ~(1 << POSTMASTER)
+            else:
+                mask |= 1 << ROLE_NUMBERS[word]
+        entry[WHO] = mask
+
+    # where it is reached -------------------------------------------------------------------------
+
+    def at_call(self, cell: int, reached: int) -> Struck | None:
+        """The trigger of this cell: find which faults it is for."""
+        role, call = divmod(cell, CALLS)
+        vpid = self._layout.fields[VPID][self._baton.slot]
+        found = None
+        for number in range(self._words[FAULTS_MADE]):
+            entry = self._entry(number)
+            if entry[STATE] != ARMED or entry[KIND] != AT_CALL or entry[CALL] != call:
+                continue
+            if self._counts_each(entry):
+                if entry[ROLE_OF] in (_ANY_ROLE, role) and entry[SESSION] in (0, vpid):
+                    entry[AT] -= 1
+                    if entry[AT] == 0:
+                        found = entry
+            elif entry[ROLE_OF] == role and entry[AT] == reached:
+                found = entry
+        if found is not None:
+            found[TIMES] -= 1
+            found[AT] += 1
+            if found[TIMES] <= 0:
+                found[STATE] = STRUCK
+        self._set_triggers(call)
+        return self._strike(found) if found is not None else None
+
+    def at_time(self, now_us: int) -> None:
+        """The clock has reached the time of a fault."""
+        self._strike_all(AT_TIME, now_us)
+
+    def at_lsn(self, lsn: int) -> None:
+        """The WAL has reached the LSN of a fault."""
+        self._strike_all(AT_LSN, lsn)
+
+    def _strike_all(self, kind: int, reached: int) -> None:
+        for number in range(self._words[FAULTS_MADE]):
+            entry = self._entry(number)
+            if entry[STATE] == ARMED and entry[KIND] == kind and entry[AT] <= reached:
+                entry[STATE] = STRUCK
+                self._refresh()
+                self._strike(entry)
+
+    def _strike(self, entry: memoryview) -> Struck | None:
+        baton, words = self._baton, self._words
+        entry[STRUCK_STEP] = words[STEP]
+        entry[STRUCK_US] = baton.now_us()
+        entry[STRUCK_VPID] = self._layout.fields[VPID][baton.slot]
+        entry[STRUCK_ROLE] = self._layout.fields[ROLE][baton.slot]
+        baton.hint_clients()
+        kind = _ACTIONS[entry[ACTION]]
+        argument = entry[ARGUMENT]
+        if kind == texts.KILL:
+            self.kill_all(self._victims(entry[WHO]))
+        elif kind == texts.STOP:
+            for slot in self._victims(entry[WHO]):
+                baton.stop(slot, baton.now_us() + argument)
+        elif kind == texts.CLOCK:
+            words[WALL_US] += argument
+        elif kind == texts.DELAY:
+            baton.block(FOR_TIME, baton.now_us() + argument)
+        elif kind == texts.ERROR:
+            return Struck(kind, argument if argument != errno.EINTR else 0)
+        return Struck(kind)
+
+    def _victims(self, mask: int) -> list[int]:
+        """PLACE-2: in order of their slots, this process last."""
+        own, layout = self._baton.slot, self._layout
+        found = [
+            slot
+            for slot in range(self._words[SLOTS_USED])
+            if layout.states[slot] not in (FREE, DEAD)
+            and slot != own
+            and mask >> layout.fields[ROLE][slot] & 1
+        ]
+        if mask & _SELF_BIT or mask >> layout.fields[ROLE][own] & 1:
+            found.append(own)
+        return found
+
+    def kill_all(self, slots: list[int]) -> None:
+        """Kill these, and count each at the place where it was parked."""
+        fields, kills = self._layout.fields, self._layout.kills
+        last = self._baton.last_call()
+        for slot in slots:
+            call = last if slot == self._baton.slot else fields[PARKED_AT][slot]
+            kills[fields[ROLE][slot] * CALLS + call] += 1
+        for slot in slots:
+            self._baton.kill(slot)
+
+    # triggers ------------------------------------------------------------------------------------
+
+    def _entry(self, number: int) -> memoryview:
+        return self._layout.faults[number * FAULT_WORDS : (number + 1) * FAULT_WORDS]
+
+    @staticmethod
+    def _counts_each(entry: memoryview) -> bool:
+        """Whether the fault counts down by itself, since no cell counts what it is about."""
+        return entry[ROLE_OF] == _ANY_ROLE or entry[SESSION] != 0
+
+    def _refresh(self) -> None:
+        """Set all triggers anew."""
+        words = self._words
+        armed = [e for n in range(words[FAULTS_MADE]) if (e := self._entry(n))[STATE] == ARMED]
+        words[TIME_AT_US] = min((e[AT] for e in armed if e[KIND] == AT_TIME), default=NEVER)
+        words[LSN_AT] = min((e[AT] for e in armed if e[KIND] == AT_LSN), default=NEVER)
+        for number in range(words[FAULTS_MADE]):
+            entry = self._entry(number)
+            if entry[KIND] == AT_CALL:
+                self._set_triggers(entry[CALL])
+
+    def _set_triggers(self, call: int) -> None:
+        """For each role, the next count of this call at which somebody has to look here."""
+        layout = self._layout
+        nearest: dict[int, int] = {}
+        for number in range(self._words[FAULTS_MADE]):
+            entry = self._entry(number)
+            if entry[STATE] != ARMED or entry[KIND] != AT_CALL or entry[CALL] != call:
+                continue
+            roles = range(len(ROLES)) if entry[ROLE_OF] == _ANY_ROLE else (entry[ROLE_OF],)
+            for role in roles:
+                count = layout.counts[role * CALLS + call]
+                at = count + 1 if self._counts_each(entry) else entry[AT]
+                if at > count:
+                    nearest[role] = min(at, nearest.get(role, at))
+        for role in range(len(ROLES)):
+            layout.triggers[role * CALLS + call] = nearest.get(role, 0)
