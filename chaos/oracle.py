@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chaos.history import Event
 
@@ -41,6 +41,7 @@ class Checker(Protocol):
 
 
 Suite = Callable[[], Sequence[Checker]]
+DEFAULT_SUITE: Final = "properties.suites:default"
 
 
 class HarnessBroken(Exception):

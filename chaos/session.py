@@ -1,5 +1,4 @@
-"""Runs one seed from nothing to nothing: launcher, target, run, bundle, and everything removed
-again.
+"""Runs seeds, each from nothing to nothing: target, run, bundle, and everything removed again.
 
 This is where exceptions end. What the harness did wrong becomes the verdict *harness broken*, its
 traceback goes into the bundle; a target that cannot be run here is the user's to mend
@@ -13,12 +12,12 @@ import shlex
 import signal
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chaos.bundle import bundle_directory, write_bundle, write_summary
-from chaos.oracle import HarnessBroken, Suite
+from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite
 from chaos.plan import Plan, Wishes
 from chaos.report.observer import Observer
 from chaos.run import Outcome, Run
@@ -27,14 +26,39 @@ from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
-    """What all runs of one command have in common."""
+    """What all runs of one command have in common: use it as a context manager.
 
-    factory: TargetFactory
-    suite: Suite
-    out: Path
-    observer: Observer
+    One launcher serves all runs, since a new one costs an interpreter and the import of the target.
+    It is given up after a run in which the harness broke.
+    """
+
+    def __init__(
+        self,
+        factory: TargetFactory,
+        suite: Suite,
+        out: Path,
+        observer: Observer,
+        make_launcher: Callable[[], Launcher] = Launcher,
+    ) -> None:
+        self.factory = factory
+        self.suite = suite
+        self.out = out
+        self.observer = observer
+        self._make_launcher = make_launcher
+        self._launcher: Launcher | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the launcher and whatever it has started."""
+        if self._launcher is not None:
+            self._launcher.close()
+            self._launcher = None
 
     def run(self, plan: Plan, command: str) -> dict[str, Any]:
         """One run; what `--json` prints. TargetUnusable before anything was measured."""
@@ -44,32 +68,37 @@ class Session:
         harness: str | None = None
         bundle: Path | None = None
         run: Run | None = None
-        with Launcher() as launcher:
-            target = self.factory(launcher, plan.settings, plan.wal_segment_mb)
+        launcher = self._launcher = self._launcher or self._make_launcher()
+        target = self.factory(launcher, plan.settings, plan.wal_segment_mb)
+        is_fit = False
+        try:
             try:
+                run = Run(plan, target, self.suite, self.observer)
+                outcome = run.outcome
+                run.execute()
+            except TargetUnusable:
+                raise
+            except (HarnessBroken, LauncherGone) as error:
+                harness = traceback.format_exc()
+                _broken(outcome, str(error))
+            except Exception as error:  # noqa: BLE001 - see above: this is where they end
+                harness = traceback.format_exc()
+                _broken(outcome, f"{type(error).__name__}: {error}")
+            if outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN):
+                self.observer.phase("writing the bundle")
+                _freeze(target)
+                history = run.history if run is not None else None
                 try:
-                    run = Run(plan, target, self.suite, self.observer)
-                    outcome = run.outcome
-                    run.execute()
-                except TargetUnusable:
-                    raise
-                except (HarnessBroken, LauncherGone) as error:
-                    harness = traceback.format_exc()
-                    _broken(outcome, str(error))
-                except Exception as error:  # noqa: BLE001 - see above: this is where they end
-                    harness = traceback.format_exc()
-                    _broken(outcome, f"{type(error).__name__}: {error}")
-                if outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN):
-                    self.observer.phase("writing the bundle")
-                    _freeze(target)
-                    history = run.history if run is not None else None
-                    try:
-                        bundle = bundle_directory(self.out, plan.seed)
-                        write_bundle(bundle, plan, history, target, harness)
-                    except OSError as error:
-                        outcome.reason += f"; the bundle could not be written: {error}"
-            finally:
+                    bundle = bundle_directory(self.out, plan.seed)
+                    write_bundle(bundle, plan, history, target, harness)
+                except OSError as error:
+                    outcome.reason += f"; the bundle could not be written: {error}"
+            is_fit = outcome.verdict is not Verdict.HARNESS_BROKEN
+        finally:
+            try:
                 target.destroy()
+            finally:
+                self._finish(launcher, is_fit=is_fit)
         outcome.bundle = str(bundle) if bundle is not None else None
         outcome.seconds = time.monotonic() - began
         result = outcome.to_object()
@@ -79,6 +108,16 @@ class Session:
                 write_summary(bundle, result, command)
         self.observer.end(result)
         return result
+
+    def _finish(self, launcher: Launcher, *, is_fit: bool) -> None:
+        """RUN-2, LAUNCH-3: nothing is left, whether the launcher serves another run or not."""
+        if is_fit:
+            try:
+                launcher.reset()
+            except LauncherGone:
+                is_fit = False
+        if not is_fit:
+            self.close()
 
 
 def _broken(outcome: Outcome, reason: str) -> None:
@@ -92,10 +131,10 @@ def _freeze(target: Target) -> None:
         target.send(pid, signal.SIGSTOP)
 
 
-def again_command(seed: int, wishes: Wishes, suite: str | None = None) -> str:
+def again_command(seed: int, wishes: Wishes, suite: str = DEFAULT_SUITE) -> str:
     """The command that runs one seed again."""
     words = ["chaos", "run", "--seed", str(seed), *wish_options(wishes)]
-    if suite is not None:
+    if suite != DEFAULT_SUITE:
         words += ["--suite", suite]
     return shlex.join(words)
 

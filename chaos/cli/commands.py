@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from chaos.cli.replay import replay
 from chaos.cli.run import run
+from chaos.cli.worker import worker
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,5 +14,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run,):
+for command in (run, replay, worker):
     commands.add_command(command)

@@ -20,18 +20,18 @@ from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED
 from chaos.faults.catalogue import UnknownFault, parse_faults
-from chaos.oracle import UnknownName, load
+from chaos.oracle import DEFAULT_SUITE, UnknownName, load
 from chaos.plan import DEFAULT_CYCLES, FREE, Wishes, make_plan
 from chaos.pool import JobRefused, run_seeds
 from chaos.report.observer import Silent
 from chaos.report.terminal import Terminal
-from chaos.session import Session, again_command, wish_options
+from chaos.session import Session, again_command
 from chaos.targets.api import TargetUnusable
 from chaos.targets.catalogue import target_factory
 from chaos.verdict import EXIT_STATUS, Verdict, gravest
+from chaos.worker import Order
 from chaos.workloads.catalogue import WORKLOADS
 
-DEFAULT_SUITE: Final = "properties.suites:default"
 DEFAULT_OUT: Final = "chaos-out"
 PLAIN_WIDTH: Final = 110
 SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
@@ -134,10 +134,9 @@ def run(
         raise click.UsageError(str(error)) from error
     report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     session = Session(factory, checkers, out, Silent() if as_json else report)
-    named_suite = suite if suite != DEFAULT_SUITE else None
     results: list[Mapping[str, Any]] = []
     try:
-        with closing(_results(session, numbers, jobs, wishes, named_suite)) as found:
+        with session, closing(_results(session, numbers, jobs, wishes, suite)) as found:
             for result in found:
                 results.append(result)
                 if as_json:
@@ -155,18 +154,16 @@ def run(
         results.sort(key=lambda result: int(result["seed"]))
         report.table(results)
         for failed in [r for r in results if r["verdict"] in ("violated", "harness_broken")]:
-            report.again(again_command(failed["seed"], wishes, named_suite))
+            report.again(again_command(failed["seed"], wishes, suite))
     sys.exit(EXIT_STATUS[gravest(Verdict(result["verdict"]) for result in results)])
 
 
 def _results(
-    session: Session, seeds: Sequence[int], jobs: int, wishes: Wishes, suite: str | None
+    session: Session, seeds: Sequence[int], jobs: int, wishes: Wishes, suite: str
 ) -> Generator[dict[str, Any], None, None]:
     """One result per seed, as they come."""
     if jobs > 1 and len(seeds) > 1:
-        options = [*wish_options(wishes), "--out", str(session.out)]
-        options += ["--suite", suite] if suite is not None else []
-        yield from run_seeds(seeds, jobs, wishes, options)
+        yield from run_seeds(seeds, jobs, Order(wishes, suite, str(session.out)))
         return
     for seed in seeds:
         yield session.run(make_plan(seed, wishes), again_command(seed, wishes, suite))

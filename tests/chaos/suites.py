@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from chaos.history import Event
@@ -33,6 +34,15 @@ class Broken(Suspicious):
         return [Violation(self.name, str(1 // 0))]
 
 
+class Where(Suspicious):
+    """Tells on which CPUs it may run."""
+
+    def observe(self, event: Event) -> Iterable[Violation]:
+        """A violation, with the CPUs."""
+        if event.f == "begin":
+            yield Violation("where", "here", {"cpus": sorted(os.sched_getaffinity(0))})
+
+
 def suspicious() -> Sequence[Checker]:
     """Always violated."""
     return [Suspicious()]
@@ -41,3 +51,8 @@ def suspicious() -> Sequence[Checker]:
 def broken() -> Sequence[Checker]:
     """Always broken."""
     return [Broken()]
+
+
+def where() -> Sequence[Checker]:
+    """Tells where it runs."""
+    return [Where()]

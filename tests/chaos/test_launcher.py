@@ -127,6 +127,45 @@ def test_a_started_program_has_no_descriptor_of_the_launcher(
     assert output.read_text().split() == ["0", "1", "2"]
 
 
+def test_after_a_reset_nothing_of_before_is_left(launcher: Launcher, tmp_path: Path) -> None:
+    guarded = tmp_path / "guarded"
+    guarded.mkdir()
+    launcher.guard([str(guarded)])
+    failing = Program(output=str(tmp_path / "output"), argv=["/bin/sh", "-c", "exit 3"])
+    ended = launcher.start(failing)
+    assert launcher.wait(ended, 10) == 3
+    launcher.start(Program(output=str(tmp_path / "output"), function=FORKS, arguments=[3]))
+    until(lambda: len(launcher.processes()) == 4)
+    everything = launcher.processes()
+    launcher.reset()
+    assert launcher.processes() == []
+    assert not any(is_running(pid) for pid in everything)
+    assert not guarded.exists()
+    assert [launcher.exit_status(pid) for pid in [ended, *everything]] == [None] * 5
+
+
+def test_what_was_guarded_before_a_reset_is_no_longer(tmp_path: Path) -> None:
+    guarded = tmp_path / "guarded"
+    with Launcher() as launcher:
+        launcher.guard([str(guarded)])
+        launcher.reset()
+        guarded.mkdir()
+    assert guarded.exists()
+
+
+def test_a_launcher_that_was_reset_starts_what_it_has_loaded(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    launcher.load(LISTS)
+    for number in range(3):
+        output = tmp_path / f"output{number}"
+        launcher.load(LISTS)
+        pid = launcher.start(Program(output=str(output), function=LISTS))
+        assert launcher.wait(pid, 10) == 0
+        assert output.read_text().split() == ["0", "1", "2"]
+        launcher.reset()
+
+
 def test_what_cannot_be_imported_is_said(launcher: Launcher) -> None:
     with pytest.raises(LauncherGone, match="ModuleNotFoundError"):
         launcher.load("no.such.module:function")

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.command import chaos, left_in, start
 from tests.postgres import require_postgres
 
-ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
     "seed",
     "verdict",
@@ -38,48 +33,6 @@ def target(request: pytest.FixtureRequest) -> str:
     if request.param == "postgres":
         require_postgres("postgres")
     return str(request.param)
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A TMPDIR of the run's own, to see what is left in it; open to PostgreSQL's user."""
-    with tempfile.TemporaryDirectory(prefix="test-chaos-") as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
-
-
-def start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`chaos run` as a process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "chaos", "run", "--out", str(scratch / "out"), *arguments],
-        cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def chaos(scratch: Path, *arguments: str) -> tuple[int, str, str]:
-    """`chaos run` to its end: status, output, errors."""
-    process = start(scratch, *arguments)
-    output, errors = process.communicate(timeout=150)
-    assert "Traceback" not in output + errors
-    return process.returncode, output, errors
-
-
-def left_in(scratch: Path, but: Sequence[str] = ()) -> list[str]:
-    """Files in the scratch directory, and processes that were started with it."""
-    files = [path.name for path in scratch.iterdir() if path.name not in but]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if str(scratch).encode() in environment:
-                files.append(f"process {entry.name}")
-    return files
 
 
 def only_object(output: str) -> dict[str, Any]:

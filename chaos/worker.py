@@ -1,0 +1,71 @@
+"""A process that runs seed after seed for another one (chaos/pool.py), so that interpreter, imports
+and launcher are paid for once.
+
+Started by a pool; ends when its standard input ends, on SIGTERM, or when the pool's process dies,
+however that dies: then a run that is under way is ended in order. If it dies itself, its launcher
+removes what the run had (LAUNCH-1), and the pool counts that one run as broken.
+
+Protocol: lines. First comes an `Order` as JSON, then one seed a line, each when the answer to the
+one before has come: `{"result": ...}` as of `chaos run --json`, or `{"refused": why}`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from chaos.oracle import load
+from chaos.plan import Wishes, make_plan
+from chaos.report.observer import Silent
+from chaos.session import Session, again_command
+from chaos.targets.api import TargetUnusable
+from chaos.targets.catalogue import target_factory
+from chaos.targets.launcher import PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is told once.
+
+    `pin` is the CPU for the worker, and so for all that it starts; None leaves that to the machine.
+    """
+
+    wishes: Wishes
+    suite: str
+    out: str
+    pin: int | None = None
+
+    def to_line(self) -> bytes:
+        """For the worker's standard input; with our own pid, so that it knows whose it is."""
+        return json.dumps(asdict(self) | {"parent": os.getpid()}).encode() + b"\n"
+
+
+def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
+    """Do what the lines of `orders` say, to their end."""
+    first = orders.readline()
+    if not first:
+        return
+    order: dict[str, Any] = json.loads(first)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != order["parent"]:
+        return
+    if order["pin"] is not None:
+        os.sched_setaffinity(0, {order["pin"]})
+    wishes, suite = Wishes(**order["wishes"]), order["suite"]
+    out = Path(order["out"])
+    with Session(target_factory(wishes.target), load(suite), out, Silent()) as session:
+        for line in iter(orders.readline, b""):
+            seed = int(line)
+            answer: dict[str, Any]
+            try:
+                command = again_command(seed, wishes, suite)
+                answer = {"result": session.run(make_plan(seed, wishes), command)}
+            except TargetUnusable as error:
+                answer = {"refused": str(error)}
+            answers.write(json.dumps(answer).encode() + b"\n")
+            answers.flush()
