@@ -97,7 +97,7 @@ class BatonProcesses:
             baton.on_quit = self._quit
             baton.fields[QUITS][slot] = 1
             baton.await_turn()
-            baton.step(Call.BEGIN)
+            baton.begin()
             self._become_latch(latch)
             main()
             status = 0

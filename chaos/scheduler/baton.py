@@ -25,7 +25,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, NoReturn
 
-from chaos.scheduler.calls import CALLS, CONTROLLER, LSN_POINTS, POSTMASTER, ROLE_NUMBERS
+from chaos.scheduler.calls import CALLS, CONTROLLER, LSN_POINTS, POSTMASTER, ROLE_NUMBERS, Call
 from chaos.scheduler.layout import (
     ALARM,
     BIRTH,
@@ -87,6 +87,7 @@ QUIT_BIT: Final = 1 << posix_signal.SIGQUIT
 _PACK: Final = ENTRY.pack_into
 _ENTRY_MASK: Final = RING - 1
 _BLOCK_MASK: Final = BLOCK - 1
+_SLOT_OFFSET: Final = 8
 _CALL_OFFSET: Final = 9
 _NEXT_OFFSET: Final = 10
 _KILLED: Final = -int(posix_signal.SIGKILL)
@@ -165,7 +166,7 @@ class Baton:
             check,
             a,
             b,
-        )
+        )  # the same as _record, without its call
         cell = self.cells + call
         counts = self._counts
         reached = counts[cell] + 1
@@ -180,11 +181,25 @@ class Baton:
             self.places.at_lsn(value)
         return self.step(number, value)
 
+    def _record(self, slot: int, call: int, a: int, b: int) -> None:
+        """A line in the trace that is no step of the schedule: nothing is decided."""
+        words = self.words
+        step = words[STEP] + 1
+        words[STEP] = step
+        at = (step & _ENTRY_MASK) * ENTRY_BYTES
+        time_us = words[JUMPED_US] + step * TICK_US
+        _PACK(self._ring, at, time_us, slot, call, NOBODY, 0, 0, a, b)
+        self.trace.close_blocks()
+
+    def begin(self) -> None:
+        """The first step: who this is."""
+        vpid, role = self.fields[VPID][self.slot], self.fields[ROLE][self.slot]
+        self.step(Call.BEGIN, vpid, role)
+
     def _consider(self, step: int, cell: int, reached: int) -> Struck | None:
         """Something is due at this step: a fault, a deadline, somebody else's turn."""
         words = self.words
-        if step & _BLOCK_MASK == 0:
-            self.trace.close_block(step)
+        self.trace.close_blocks()
         struck = None
         if reached == self._triggers[cell]:
             struck = self.places.at_call(cell, reached)
@@ -201,8 +216,14 @@ class Baton:
         return words[JUMPED_US] + words[STEP] * TICK_US
 
     def last_call(self) -> int:
-        """What the step taken last was about."""
-        return self._ring[(self.words[STEP] & _ENTRY_MASK) * ENTRY_BYTES + _CALL_OFFSET]
+        """What this participant's last step was about, which may be some lines of the trace ago."""
+        ring, step = self._ring, self.words[STEP]
+        for back in range(SLOTS):
+            at = ((step - back) & _ENTRY_MASK) * ENTRY_BYTES
+            call = ring[at + _CALL_OFFSET]
+            if ring[at + _SLOT_OFFSET] == self.slot and call != Call.DEATH:
+                break
+        return call
 
     # waiting -------------------------------------------------------------------------------------
 
@@ -412,6 +433,7 @@ class Baton:
     def bury(self, slot: int, status: int) -> None:
         """A participant has ended (or is about to: then it is this one)."""
         fields, states = self.fields, self.states
+        self._record(slot, Call.DEATH, fields[VPID][slot], status)
         states[slot] = DEAD
         fields[STATUS][slot] = status
         self._waits[slot] = 0

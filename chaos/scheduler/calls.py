@@ -16,7 +16,7 @@ class Call(IntEnum):
     """A call of the host. Reads of what no other process can change in between are not steps."""
 
     BEGIN = 0
-    """Not a call: a participant has its first turn."""
+    """Not a call: a participant has its first turn. Says its virtual pid and its role."""
     OPEN = 1
     CLOSE = 2
     PREAD = 3
@@ -55,6 +55,8 @@ class Call(IntEnum):
     MUTEX_RELEASE = 36
     WAKE = 37
     WAIT = 38
+    DEATH = 39
+    """Not a call: a participant has died, or is about to."""
 
 
 FIRST_POINT: Final = 48

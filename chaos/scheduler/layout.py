@@ -70,7 +70,8 @@ TICK_US: Final = 5
     LOWEST_PRIORITY,
     PREEMPTIONS_LEFT,  # -1: any number
     SEED,
-) = range(31)
+    BLOCKS_CLOSED,
+) = range(32)
 HEADER_WORDS: Final = 64
 NEVER: Final = (1 << 62) - 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from chaos.scheduler.layout import BLOCK, ENTRY_BYTES, RING, STEP, Layout
+from chaos.scheduler.layout import BLOCK, BLOCKS_CLOSED, ENTRY_BYTES, RING, STEP, Layout
 
 ENTRY: Final = Struct("<QBBBBIqq")
 NOBODY: Final = 255
@@ -31,13 +31,17 @@ class Trace:
         self._path = path
         self._file = -1
 
-    def close_block(self, step: int) -> None:
-        """`step` is the first of a new block: the one before it is complete."""
-        start = ((step - BLOCK) & (RING - 1)) * ENTRY_BYTES
-        self._fold(self._layout.ring[start : start + BLOCK * ENTRY_BYTES])
+    def close_blocks(self) -> None:
+        """Fold in the block that was completed, if one was since the last call."""
+        words = self._layout.words
+        if words[BLOCKS_CLOSED] < words[STEP] // BLOCK:
+            start = ((words[BLOCKS_CLOSED] * BLOCK) & (RING - 1)) * ENTRY_BYTES
+            self._fold(self._layout.ring[start : start + BLOCK * ENTRY_BYTES])
+            words[BLOCKS_CLOSED] += 1
 
     def finish(self) -> str:
         """Fold in what is left; the digest in hexadecimal. For the controller, once, at the end."""
+        self.close_blocks()
         layout = self._layout
         count = (layout.words[STEP] & (BLOCK - 1)) + 1
         first = layout.words[STEP] + 1 - count

@@ -128,7 +128,7 @@ class World:
         self.layout.fields[REAL_PID][0] = os.getpid()
         words[HOLDER] = 0
         self.baton.strategy.begin_run()
-        self.baton.step(Call.BEGIN)
+        self.baton.begin()
 
     def add_steps_to_budget(self, steps: int = STEP_BUDGET) -> None:
         """From here on so many steps may be taken until the world is taken to be in a livelock."""

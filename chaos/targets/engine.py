@@ -95,6 +95,7 @@ def serve_in_world(
     faulthandler.register(signal.SIGUSR1, open(f"{directory}/stacks", "ab"), all_threads=True)
     baton = join(descriptors, slot, f"{directory}/trace")
     baton.await_turn()
+    baton.begin()
     host = BatonHost(baton, directory, f"{WORLD}/data")
     status = CRASH_STATUS
     try:
