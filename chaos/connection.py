@@ -4,7 +4,7 @@
         |                          |                  |                          |
         +--------------------------+------------------+--------------------------+--(lost)--> CLOSED
 
-A statement is prepared at its first use. The end of a connection is always an exception,
+A statement is prepared at its first use; `ask` prepares nothing and goes straight to EXECUTING. The end of a connection is always an exception,
 `ConnectionLost`; an error that the session survives is a value, `Refusal`.
 """
 
@@ -115,6 +115,16 @@ class Connection:
             else:
                 self._libpq.send_query_prepared(name, statement.parameters)
                 self.state = State.EXECUTING
+            self._flush()
+        except psycopg.OperationalError as error:
+            raise self._lost() from error
+
+    def ask(self, text: str) -> None:
+        """Begin statements by the simple protocol; `receive` has the answer to the last."""
+        self._statement = None
+        try:
+            self._libpq.send_query(text.encode())
+            self.state = State.EXECUTING
             self._flush()
         except psycopg.OperationalError as error:
             raise self._lost() from error

@@ -1,0 +1,1 @@
+"""Scenarios: runs that a person writes down, step by step, and that say what must come of them."""

@@ -1,0 +1,171 @@
+"""Plays scenarios from nothing to nothing: target, play, what is kept of a failure, and everything
+removed again.
+
+This is where exceptions end, as in chaos/session.py. A scenario that has a plan is a run like any
+other, and goes there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from chaos.bundle import write_summary
+from chaos.oracle import DEFAULT_SUITE, HarnessBroken, load
+from chaos.plan import FREE
+from chaos.report.observer import Silent
+from chaos.scenario.player import Played, Player
+from chaos.scenario.steps import Scenario
+from chaos.session import Session
+from chaos.targets.api import Target, TargetFactory, TargetUnusable
+from chaos.targets.catalogue import target_factory
+from chaos.targets.launcher import Launcher, LauncherGone
+from chaos.targets.templates import copy_tree
+from chaos.verdict import Verdict
+
+DEFAULT_SCHEDULE: Final = FREE
+
+
+class Stage:
+    """Where scenarios are played, one after another. Close it."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._launcher: Launcher | None = None
+
+    def close(self) -> None:
+        """End the launcher and whatever it has started."""
+        if self._launcher is not None:
+            self._launcher.close()
+            self._launcher = None
+
+    def play(
+        self,
+        scenario: Scenario,
+        file: Path,
+        command: str,
+        target_name: str | None = None,
+        schedule: str | None = None,
+    ) -> dict[str, Any]:
+        """One scenario; what `--json` prints. TargetUnusable before anything was measured.
+
+        Target and schedule are the scenario's own where they are not given.
+        """
+        target_name = target_name or scenario.targets[0]
+        schedule = schedule or scenario.schedule or DEFAULT_SCHEDULE
+        factory = target_factory(target_name)
+        if scenario.plan is not None:
+            plan = replace(scenario.plan, target=target_name, schedule=schedule)
+            with Session(factory, load(DEFAULT_SUITE), self.out, Silent()) as session:
+                return {"scenario": scenario.name, "file": str(file), "schedule": schedule,
+                        **session.run(plan, command)}  # fmt: skip
+        return self._play_steps(scenario, file, command, factory, target_name, schedule)
+
+    def _play_steps(
+        self,
+        scenario: Scenario,
+        file: Path,
+        command: str,
+        factory: TargetFactory,
+        target_name: str,
+        schedule: str,
+    ) -> dict[str, Any]:
+        began = time.monotonic()
+        harness: str | None = None
+        kept: Path | None = None
+        launcher = self._launcher = self._launcher or Launcher()
+        target = factory(launcher, scenario.settings, scenario.wal_segment_mb)
+        player = Player(scenario, target)
+        played = player.played
+        try:
+            try:
+                player.play()
+            except TargetUnusable:
+                raise
+            except (HarnessBroken, LauncherGone) as error:
+                harness = traceback.format_exc()
+                _broken(played, str(error))
+            except Exception as error:  # noqa: BLE001 - see above: this is where they end
+                harness = traceback.format_exc()
+                _broken(played, f"{type(error).__name__}: {error}")
+            if played.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN):
+                try:
+                    kept = self._keep(scenario.name, file, target, harness)
+                except OSError as error:
+                    played.reason += f"; what is left of it could not be kept: {error}"
+        finally:
+            try:
+                target.destroy()
+            finally:
+                self._finish(launcher, is_fit=played.verdict is not Verdict.HARNESS_BROKEN)
+        result = {
+            "scenario": scenario.name,
+            "file": str(file),
+            "verdict": str(played.verdict),
+            "reason": played.reason,
+            "target": target_name,
+            "schedule": schedule,
+            "seed": scenario.seed,
+            "version": played.version,
+            "played": played.steps,
+            "holds": played.holds,
+            "struck": played.struck,
+            "missed": played.missed,
+            "checksums": played.checksums,
+            "violations": [violation.to_object() for violation in played.violations],
+            "bundle": str(kept) if kept is not None else None,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        if kept is not None:
+            with contextlib.suppress(OSError):
+                write_summary(kept, result, command)
+        return result
+
+    def _finish(self, launcher: Launcher, *, is_fit: bool) -> None:
+        """RUN-2, LAUNCH-3: nothing is left, whether the launcher serves another play or not."""
+        if is_fit:
+            try:
+                launcher.reset()
+            except LauncherGone:
+                is_fit = False
+        if not is_fit:
+            self.close()
+
+    def _keep(self, name: str, file: Path, target: Target, harness: str | None) -> Path:
+        """The scenario, the logs, the data directory as it is now."""
+        for pid in target.survivors():
+            target.send(pid, signal.SIGSTOP)
+        path = _new_directory(self.out, f"scenario-{name}")
+        shutil.copyfile(file, path / "scenario.toml")
+        if harness is not None:
+            (path / "harness.txt").write_text(harness, encoding="utf-8")
+        (path / "logs").mkdir()
+        for log in target.log.paths():
+            shutil.copyfile(log, path / "logs" / log.name)
+        if target.data_directory.is_dir() and target.data_directory != Path():
+            copy_tree(target.data_directory, path / "data")
+        return path
+
+
+def _broken(played: Played, reason: str) -> None:
+    played.verdict = Verdict.HARNESS_BROKEN
+    played.reason = reason
+
+
+def _new_directory(out: Path, name: str) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = out / (name if number == 1 else f"{name}.{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
