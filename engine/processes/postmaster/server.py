@@ -112,9 +112,7 @@ class Postmaster:
         self._startup_told_to_quit = False
         self._start_missing()
         if not self._start(BackendType.STARTUP):
-            self._log.log("aborting startup due to startup process failure")
-            self._startup_failed = True
-            self._tell_all_to_quit()
+            self._give_up()
 
     def _advance(self) -> int | None:
         """Make every transition that the children's absence allows; a status ends it all."""
@@ -154,6 +152,7 @@ class Postmaster:
 
     def _all_are_gone(self) -> int | None:
         if self._startup_failed:
+            self._log.log("shutting down due to startup process failure")
             return 1
         if self._shutdown is not Shutdown.NONE:
             if self._crashed:
@@ -330,9 +329,13 @@ class Postmaster:
             return
         elif self._state is _S.STARTUP:
             self._log.log(describe_exit(gone, ended))
-            self._log.log("aborting startup due to startup process failure")
-            self._startup_failed = True
-            self._tell_all_to_quit()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Another startup process would meet the same WAL: end all children, then ourselves."""
+        self._log.log("terminating any other active server processes")
+        self._startup_failed = True
+        self._tell_all_to_quit()
 
     def _on_checkpointer_done(self, gone: Child, ended: ChildExit) -> None:
         if self._state is _S.SHUTDOWN:

@@ -95,7 +95,7 @@ def test_without_the_segment_of_the_checkpoint_start_up_is_refused(stopped_serve
     assert f'could not open file "{FIRST_SEGMENT}": No such file or directory' in logged
     assert "invalid primary checkpoint record" in logged
     assert "PANIC:  could not locate a valid checkpoint record" in logged
-    assert "aborting startup due to startup process failure" in logged
+    assert "shutting down due to startup process failure" in logged
     (server.data / "aside").rename(missing)
     server.start()
     assert server.query("SELECT count(*) FROM t") == [(36_000,)], "nothing was lost by the refusal"

@@ -175,7 +175,7 @@ def test_a_disk_for_wal_that_stays_full_ends_in_a_clear_refusal(
     acknowledged = fill_wal(server, small_disk)
     assert server.wait_for_exit() == 1
     assert 'FATAL:  could not write to file "pg_wal/xlogtemp.' in server.log()
-    assert "aborting startup due to startup process failure" in server.log()
+    assert "shutting down due to startup process failure" in server.log()
     assert "No space left on device" in server.log()
     assert "Traceback" not in server.log()
     small_disk.make_room()
