@@ -162,7 +162,7 @@ class Watch:
                     reaction.recovery_s = round(probe.answered_at - strike.at, 4)
                     break
         finally:
-            reaction.refusals = probe.refusals
+            reaction.refusals = list(dict.fromkeys([*reaction.refusals, *probe.refusals]))
             probe.close()
         self._conclude(strike, reaction)
         return reaction

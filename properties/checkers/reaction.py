@@ -3,7 +3,8 @@
 - backend, checkpointer, bgwriter, walwriter killed: the postmaster survives, ends all others but
   the logger, makes shared memory anew and replays; clients lose their connections.
 - logger killed: it alone is replaced; nobody notices.
-- startup killed: the postmaster gives up and exits with status 1.
+- startup killed: the postmaster gives up and exits with status 1; PostgreSQL 15 may have to be
+  woken for that (`chaos/faults/hunting.py`).
 - postmaster killed: its children leave by themselves; while one of them lives, no other postmaster
   starts; then one starts and replays.
 - postmaster+children, all: another postmaster starts and replays.
@@ -90,7 +91,7 @@ def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
     killed = [hunt for hunt in strike["hunts"] if hunt["killed"]]
     for hunt in killed:
         if hunt["exit"] is None:
-            yield "the postmaster went on after its startup process was killed"
+            yield f"the postmaster went on after its startup process was killed{_with_whom(hunt)}"
         elif hunt["exit"] != 1:
             yield f"the postmaster did not give up with exit status 1 but with {hunt['exit']}"
     if killed and "gave_up" not in seen["marks"]:
@@ -100,6 +101,13 @@ def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
     yield from orphans_left(seen)
     yield from replayed(seen)
     yield from ended_well(seen, ORPHAN_ENDINGS)
+
+
+def _with_whom(hunt: Facts) -> str:
+    """What was left of a server that was to be gone, and what it logged last."""
+    left, lines = hunt.get("left", []), hunt.get("last_lines", [])
+    said = f"; its children then: {some(left)}" if left else ""
+    return said + (f"; it logged last: {lines[-1]}" if lines else "")
 
 
 def unexplained_exits(strike: Facts, killed: list[Facts], seen: Facts) -> list[int]:

@@ -108,6 +108,12 @@ def test_a_startup_process_whose_death_was_not_fatal(exits: Any, marks: Any, sai
     assert said in messages(ReactionChecker(), built.events)
 
 
+def test_a_postmaster_that_went_on_is_reported_with_what_it_was_doing() -> None:
+    hunted = HUNT | {"exit": None, "left": ["postgres: checkpointer"], "last_lines": ["one", "two"]}
+    said = messages(ReactionChecker(), reaction("startup", [hunted], **GAVE_UP).events)
+    assert "its children then: postgres: checkpointer; it logged last: two" in said
+
+
 @pytest.mark.parametrize(
     ("doctored", "said"),
     [
