@@ -25,5 +25,5 @@ class ArmsFaults(Protocol):
     def has_struck(self, number: int) -> bool:
         """Whether the fault's place was reached."""
 
-    def disarm(self) -> None:
-        """Whatever has not struck will not."""
+    def disarm(self, number: int) -> None:
+        """If it has not struck, it will not."""

@@ -301,7 +301,8 @@ class Player:
     def _finish(self) -> None:
         """The holds, and what holds of every scenario."""
         if isinstance(self._target, ArmsFaults):
-            self._target.disarm()
+            for armed in self._armed:
+                self._target.disarm(armed)
         self._server.resume_all()
         try:
             if self._server.is_down:
@@ -347,6 +348,13 @@ class Player:
             played.reason = f"never reached: {', '.join(played.missed)}"
         else:
             played.verdict = Verdict.HELD
+
+
+def hung(played: Played, how: str) -> None:
+    """The target came to a standstill: that is what it did wrong."""
+    played.violations.append(Violation(CHECK, f"after step {played.steps}: {how}"))
+    played.verdict = Verdict.VIOLATED
+    played.reason = how
 
 
 class _Failed(Exception):

@@ -12,24 +12,28 @@ import shutil
 import signal
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chaos.bundle import write_summary
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, load
 from chaos.plan import FREE
 from chaos.report.observer import Silent
-from chaos.scenario.player import Played, Player
+from chaos.scenario.player import Played, Player, hung
 from chaos.scenario.steps import Scenario
+from chaos.scheduler.world import Hung, Schedule, World
 from chaos.session import Session
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
+from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.targets.templates import copy_tree
 from chaos.verdict import Verdict
 
-DEFAULT_SCHEDULE: Final = FREE
+BATON: Final = "baton"
+ENGINE: Final = "engine"
 
 
 class Stage:
@@ -38,9 +42,16 @@ class Stage:
     def __init__(self, out: Path) -> None:
         self.out = out
         self._launcher: Launcher | None = None
+        self._world: World | None = None
 
     def close(self) -> None:
-        """End the launcher and whatever it has started."""
+        """End the launcher, whatever it has started, and the world."""
+        self._close_launcher()
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+
+    def _close_launcher(self) -> None:
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
@@ -58,14 +69,31 @@ class Stage:
         Target and schedule are the scenario's own where they are not given.
         """
         target_name = target_name or scenario.targets[0]
-        schedule = schedule or scenario.schedule or DEFAULT_SCHEDULE
-        factory = target_factory(target_name)
+        schedule = schedule or scenario.schedule or (BATON if scenario.arms else FREE)
+        factory = self._factory(target_name, schedule, scenario.seed)
         if scenario.plan is not None:
             plan = replace(scenario.plan, target=target_name, schedule=schedule)
             with Session(factory, load(DEFAULT_SUITE), self.out, Silent()) as session:
                 return {"scenario": scenario.name, "file": str(file), "schedule": schedule,
                         **session.run(plan, command)}  # fmt: skip
         return self._play_steps(scenario, file, command, factory, target_name, schedule)
+
+    def _factory(self, target_name: str, schedule: str, seed: int) -> TargetFactory:
+        """What makes the target; TargetUnusable when it does not run on that schedule."""
+        if schedule == FREE:
+            return target_factory(target_name)
+        if target_name != ENGINE:
+            raise TargetUnusable(f"the target {target_name} runs on the schedule free only")
+        if self._world is None:
+            self.close()  # a launcher is given the world's descriptors when it is made
+            self._world = World()
+        world = self._world
+
+        def make(launcher: Launcher, settings: Mapping[str, str], wal_segment_mb: int) -> Target:
+            baton = BatonEngineTarget(launcher, settings, wal_segment_mb, world, Schedule(seed))
+            return cast(Target, baton)
+
+        return make
 
     def _play_steps(
         self,
@@ -79,7 +107,8 @@ class Stage:
         began = time.monotonic()
         harness: str | None = None
         kept: Path | None = None
-        launcher = self._launcher = self._launcher or Launcher()
+        descriptors = self._world.descriptors() if self._world is not None else ()
+        launcher = self._launcher = self._launcher or Launcher(descriptors)
         target = factory(launcher, scenario.settings, scenario.wal_segment_mb)
         player = Player(scenario, target)
         played = player.played
@@ -88,6 +117,8 @@ class Stage:
                 player.play()
             except TargetUnusable:
                 raise
+            except Hung as error:
+                hung(played, str(error))
             except (HarnessBroken, LauncherGone) as error:
                 harness = traceback.format_exc()
                 _broken(played, str(error))
@@ -135,7 +166,7 @@ class Stage:
             except LauncherGone:
                 is_fit = False
         if not is_fit:
-            self.close()
+            self._close_launcher()
 
     def _keep(self, name: str, file: Path, target: Target, harness: str | None) -> Path:
         """The scenario, the logs, the data directory as it is now."""

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
+from chaos.faults.arming import UnknownPlace
+from chaos.faults.places import PlacedFault
 from chaos.host.files import WORLD
+from chaos.scheduler.places import NoSuchPlace
 from chaos.scheduler.world import Participant, Schedule, World
 from chaos.targets.engine import EngineTarget
 from chaos.targets.launcher import Launcher, Program
@@ -150,6 +153,23 @@ class BatonEngineTarget(EngineTarget):
         """Its role."""
         found = self.world.find(pid)
         return found.role if found is not None else ""
+
+    # faults by place -----------------------------------------------------------------------------
+
+    def arm(self, fault: PlacedFault, pid: int = 0) -> int:
+        """As chaos/faults/arming.py has it."""
+        try:
+            return self.world.baton.places.arm(fault, pid)
+        except NoSuchPlace as error:
+            raise UnknownPlace(str(error)) from error
+
+    def has_struck(self, number: int) -> bool:
+        """Whether somebody was there."""
+        return self.world.baton.places.blow(number) is not None
+
+    def disarm(self, number: int) -> None:
+        """Not any more."""
+        self.world.baton.places.disarm(number)
 
     # what is seen --------------------------------------------------------------------------------
 
