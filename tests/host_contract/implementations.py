@@ -8,10 +8,16 @@ world and calls no host would wait for ever.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
+from chaos.host.files import WORLD
+from chaos.host.host import BatonHost
+from chaos.scheduler.baton import Baton
+from chaos.scheduler.world import Hung, Schedule, World, WorldBroken, join
 from engine.host.api import Host
 from engine.host.real import RealHost
 
@@ -41,4 +47,50 @@ class RealImplementation:
         pass
 
 
-IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {"real": RealImplementation}
+class BatonImplementation:
+    """A world of its own, whose controller is a child that does nothing but wait."""
+
+    def __init__(self, strategy: str) -> None:
+        self._strategy = strategy
+        self._baton: Baton | None = None
+
+    def make(self, root: Path) -> Host:
+        if self._baton is None:
+            self._baton = self._join_a_world()
+        return BatonHost(self._baton, str(root.parent), f"{WORLD}/{root.name}")
+
+    def close(self) -> None:
+        pass
+
+    def _join_a_world(self) -> Baton:
+        world = World()
+        world.begin(Schedule(seed=1, strategy=self._strategy, mean_run=5), None)
+        slot = world.baton.enroll("postmaster", 0, 0)
+        world.born(slot, os.getpid())
+        pid = os.fork()
+        if pid == 0:
+            _be_controller(world)
+        baton = join(world.descriptors(), slot, None)
+        baton.await_turn()
+        baton.begin()
+        return baton
+
+
+def _be_controller(world: World) -> NoReturn:
+    """Wait until something is wrong with the world, and end it: the scenario has failed."""
+    world.born(world.baton.slot, os.getpid())
+    try:
+        world.baton.block(0)
+        world.check_alarm()
+    except (Hung, WorldBroken) as problem:
+        os.write(2, f"{problem}\n".encode())
+    finally:
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {
+    "real": RealImplementation,
+    "baton, random walk": lambda: BatonImplementation("random-walk"),
+    "baton, pct": lambda: BatonImplementation("pct"),
+}
