@@ -1,0 +1,1 @@
+"""The steps of a run, for people: as text, for Perfetto, and where two runs part."""

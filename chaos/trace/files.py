@@ -1,0 +1,28 @@
+"""The trace of a run written out for people, as `chaos run --trace FILE` asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from chaos.trace.perfetto import ALL_UP_TO, write_perfetto
+from chaos.trace.text import text_lines
+
+PERFETTO_SUFFIX: Final = ".perfetto.json"
+
+
+def perfetto_path(path: Path) -> Path:
+    """Where the file for Perfetto goes that belongs to the text at `path`."""
+    return path.with_name(path.name + PERFETTO_SUFFIX)
+
+
+def write_trace(path: Path, trace: Path, names: Sequence[str]) -> None:
+    """Write both files; OSError."""
+    lines = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in text_lines(trace, names):
+            file.write(line + "\n")
+            lines += 1
+    with perfetto_path(path).open("w", encoding="utf-8") as file:
+        write_perfetto(file, trace, names, is_long=lines > ALL_UP_TO)
