@@ -18,15 +18,21 @@ from chaos.history import Event
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A promise that was broken: which checker says so, in one sentence, and the facts."""
+    """A promise that was broken: which checker says so, in one sentence, and the facts.
+
+    `kind` is what is wrong in a word or two, the same whenever it is the same thing that is wrong:
+    runs are compared by it (chaos/shrink/signature.py), never by messages.
+    """
 
     check: str
     message: str
     facts: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
 
     def to_object(self) -> dict[str, Any]:
         """For `--json`."""
         shown: dict[str, Any] = {"check": self.check, "message": self.message}
+        shown |= {"kind": self.kind} if self.kind else {}
         return shown | ({"facts": self.facts} if self.facts else {})
 
 

@@ -87,9 +87,11 @@ class Atomicity:
             for transaction in sorted(changed):
                 self._take_back(transaction)
         elif changed:
-            yield self._violation(event, f"{transactions(changed)}: once there, now gone")
+            yield self._violation(event, f"{transactions(changed)}: once there, now gone", "gone")
         if changed := self._out & ledger:
-            yield self._violation(event, f"{transactions(changed)}: once not there, now there")
+            yield self._violation(
+                event, f"{transactions(changed)}: once not there, now there", "came"
+            )
         for transaction in sorted(ledger - self._in):
             self._apply(transaction)
         self._in |= ledger
@@ -131,7 +133,7 @@ class Atomicity:
                 )
         if wrong:
             message = f"accounts do not agree with the ledger: {some(wrong)}"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "accounts")
 
     def _judge_lists(self, event: Event) -> Iterable[Violation]:
         rows = [row for row in event.value["lists"] if row[0] not in self._retired]
@@ -144,10 +146,10 @@ class Atomicity:
             extra += [f"{item} in list {key}" for item in items if item not in expected]
         if half:
             message = f"{transactions(half)} in the ledger, but not all appends are there"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "half")
         if extra:
             message = f"values without their transaction in the ledger: {some(extra)}"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "extra")
 
     def _judge_keys(
         self, event: Event, what: str, keys: list[int], expected: dict[int, Any]
@@ -155,14 +157,16 @@ class Atomicity:
         """Every row there, once."""
         counts = Counter(keys)
         if missing := sorted(expected.keys() - counts.keys()):
-            yield self._violation(event, f"{what}s that are gone: {some(missing)}")
+            yield self._violation(event, f"{what}s that are gone: {some(missing)}", "row gone")
         if twice := sorted(key for key, n in counts.items() if n > 1):
-            yield self._violation(event, f"{what}s seen more than once: {some(twice)}")
+            yield self._violation(event, f"{what}s seen more than once: {some(twice)}", "row twice")
         if unknown := sorted(counts.keys() - expected.keys()):
-            yield self._violation(event, f"{what}s that nobody made: {some(unknown)}")
+            yield self._violation(
+                event, f"{what}s that nobody made: {some(unknown)}", "row unknown"
+            )
 
-    def _violation(self, event: Event, message: str) -> Violation:
-        return Violation(self.name, message, {"event": event.index})
+    def _violation(self, event: Event, message: str, kind: str) -> Violation:
+        return Violation(self.name, message, {"event": event.index}, kind)
 
     def finish(self) -> Iterable[Violation]:
         """All was said at the audits."""

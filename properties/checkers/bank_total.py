@@ -40,7 +40,7 @@ class BankTotal:
                 f"a snapshot had {total[0]} in {total[1]} accounts instead of"
                 f" {self._expected[0]} in {self._expected[1]}"
             )
-            yield Violation(self.name, message, {"event": event.index})
+            yield Violation(self.name, message, {"event": event.index}, "total")
 
     def finish(self) -> Iterable[Violation]:
         """All was said at once."""

@@ -58,20 +58,20 @@ class Durability:
         listed: list[int] = event.value["ledger"]
         ledger = set(listed)
         if lost := self._acknowledged.keys() - ledger:
-            yield self._violation(event, lost, "acknowledged but not there")
+            yield self._violation(event, lost, "acknowledged but not there", "lost")
         if risen := self._failed & ledger:
-            yield self._violation(event, risen, "failed or rolled back, but there")
+            yield self._violation(event, risen, "failed or rolled back, but there", "risen")
         if invented := ledger - self._begun:
-            yield self._violation(event, invented, "there, but never begun")
+            yield self._violation(event, invented, "there, but never begun", "invented")
         if len(listed) != len(ledger):
             twice = {transaction for transaction, n in Counter(listed).items() if n > 1}
-            yield self._violation(event, twice, "there more than once")
+            yield self._violation(event, twice, "there more than once", "twice")
 
-    def _violation(self, event: Event, ids: set[int], what: str) -> Violation:
+    def _violation(self, event: Event, ids: set[int], what: str, kind: str) -> Violation:
         be = "is" if len(ids) == 1 else "are"
         be = {"acknowledged but not there": "was" if len(ids) == 1 else "were"}.get(what, be)
         facts = {"event": event.index, "transactions": sorted(ids)}
-        return Violation(self.name, f"{transactions(ids)} {be} {what}", facts)
+        return Violation(self.name, f"{transactions(ids)} {be} {what}", facts, kind)
 
     def finish(self) -> Iterable[Violation]:
         """All was said at the audits."""

@@ -40,12 +40,13 @@ class Errors:
             return
         if error.startswith(WRONG):
             message = f"{event.f} got an answer that no correct server gives: "
-            yield self._violation(event, message + error.removeprefix(WRONG))
+            yield self._violation(event, message + error.removeprefix(WRONG), "wrong answer")
         elif (found := SQLSTATE.match(error)) and found[1] not in EXPECTED:
-            yield self._violation(event, f"{event.f} failed with an unexpected error: {error}")
+            message = f"{event.f} failed with an unexpected error: {error}"
+            yield self._violation(event, message, f"error {found[1]}")
 
-    def _violation(self, event: Event, message: str) -> Violation:
-        return Violation(self.name, message, {"event": event.index})
+    def _violation(self, event: Event, message: str, kind: str) -> Violation:
+        return Violation(self.name, message, {"event": event.index}, kind)
 
     def finish(self) -> Iterable[Violation]:
         """All was said at once."""

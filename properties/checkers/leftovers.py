@@ -18,7 +18,8 @@ class Leftovers:
         """Judge what was found after the shutdown."""
         if event.f == "shutdown" and (left := event.value["leftovers"]):
             message = f"left behind after a fast shutdown: {some(left)}"
-            yield Violation(self.name, message, {"event": event.index, "leftovers": left})
+            facts = {"event": event.index, "leftovers": left}
+            yield Violation(self.name, message, facts, "left behind")
 
     def finish(self) -> Iterable[Violation]:
         """All was said at once."""

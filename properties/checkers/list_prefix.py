@@ -77,7 +77,7 @@ class ListPrefix:
             kept = min(len(known), len(items)) if kept is None else kept
             if left := sorted(set(known[kept:]) & set(items)):
                 message = f"list {key} lost values in a crash, but not later ones: {some(left)}"
-                yield self._violation(audit, message)
+                yield self._violation(audit, message, "hole")
             yield from self._judge_values(audit, key, items[kept:], items)
             self._order[key] = items
             self._length_due.pop(key, None)
@@ -109,7 +109,7 @@ class ListPrefix:
         self._failed |= values
         if seen := sorted(values & self._seen_by.keys()):
             message = f"values of transaction {event.transaction}, which failed, were read: "
-            yield self._violation(event, message + some(seen))
+            yield self._violation(event, message + some(seen), "aborted read")
 
     def _judge(self, event: Event, reads: Iterable[Any], own: set[int]) -> Iterable[Violation]:
         due = self._due_at_begin.pop(event.process, {})
@@ -124,11 +124,11 @@ class ListPrefix:
                     f"list {key} was read with {len(items)} values, though {due[key]} had been"
                     " committed before the reading transaction began"
                 )
-                yield self._violation(event, message)
+                yield self._violation(event, message, "missing")
             yield from self._judge_values(event, key, items[len(known) :], items)
             if items and (later := self._later.get(items[-1])) and items[-1] not in own:
                 message = f"list {key} was read with {items[-1]} but without {later}, of the same"
-                yield self._violation(event, f"{message} transaction")
+                yield self._violation(event, f"{message} transaction", "intermediate read")
             if len(items) > len(known):
                 self._order[key] = items
         for key, items in reads:
@@ -139,12 +139,14 @@ class ListPrefix:
     ) -> Iterable[Violation]:
         """The values that were never read before."""
         if len(set(items)) != len(items):
-            yield self._violation(event, f"list {key} has a value more than once: {items}")
+            message = f"list {key} has a value more than once: {items}"
+            yield self._violation(event, message, "twice")
         if unknown := [item for item in fresh if item not in self._author]:
-            yield self._violation(event, f"list {key} has values nobody wrote: {some(unknown)}")
+            message = f"list {key} has values nobody wrote: {some(unknown)}"
+            yield self._violation(event, message, "nobody wrote it")
         if failed := [item for item in fresh if item in self._failed]:
             message = f"list {key} has values of failed transactions: {some(failed)}"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "aborted read")
         self._seen_by |= dict.fromkeys(fresh, event.index)
 
     def _disagreement(
@@ -155,10 +157,10 @@ class ListPrefix:
         message = (
             f"two reads of list {key} disagree at place {place}: {known[place]} and {items[place]}"
         )
-        return self._violation(event, message)
+        return self._violation(event, message, "two orders")
 
-    def _violation(self, event: Event, message: str) -> Violation:
-        return Violation(self.name, message, {"event": event.index})
+    def _violation(self, event: Event, message: str, kind: str) -> Violation:
+        return Violation(self.name, message, {"event": event.index}, kind)
 
     def finish(self) -> Iterable[Violation]:
         """All was said as it came."""

@@ -27,13 +27,15 @@ class Liveness:
         elif event.f == "begin":
             self._bound_s = value["bound_s"]
         elif event.f == "reaction" and not value["reaction"]["recovered"]:
-            yield self._violation(event, self._not_back(value["strike"], value["reaction"]))
+            yield self._violation(
+                event, self._not_back(value["strike"], value["reaction"]), "not back"
+            )
         elif event.f == "stalled":
             message = (
                 f"no progress within {value['seconds']:g} s while no fault was under way; the"
                 f" oldest operation was {value['oldest_operation_s']:g} s old"
             )
-            yield self._violation(event, message)
+            yield self._violation(event, message, "stalled")
         elif event.f == "liveness":
             yield from self._judge_phase(event, value)
         elif event.f == "shutdown":
@@ -46,7 +48,7 @@ class Liveness:
         seconds = (event.time_us - self._begun.pop(event.process, event.time_us)) / 1e6
         if seconds > self._bound_s:
             message = f"{event.f} took longer than {self._bound_s:g} s"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "slow operation")
 
     def _not_back(self, strike: dict[str, Any], seen: dict[str, Any]) -> str:
         """What happened instead of an answer."""
@@ -63,20 +65,21 @@ class Liveness:
                 f"{value['operations']} operations without any fault took longer than"
                 f" {value['bound_s']:g} s"
             )
-            yield self._violation(event, message)
+            yield self._violation(event, message, "slow")
         if value["operations"] and not value["acknowledged"]:
-            yield self._violation(event, "nothing was acknowledged after the last fault")
+            message = "nothing was acknowledged after the last fault"
+            yield self._violation(event, message, "nothing acknowledged")
 
     def _judge_shutdown(self, event: Event, value: dict[str, Any]) -> Iterable[Violation]:
         if value["exit_status"] is None:
             message = f"a fast shutdown took longer than {value['bound_s']:g} s"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "slow shutdown")
         elif value["exit_status"] != 0:
             message = f"a fast shutdown ended with exit status {value['exit_status']}"
-            yield self._violation(event, message)
+            yield self._violation(event, message, "shutdown failed")
 
-    def _violation(self, event: Event, message: str) -> Violation:
-        return Violation(self.name, message, {"event": event.index})
+    def _violation(self, event: Event, message: str, kind: str) -> Violation:
+        return Violation(self.name, message, {"event": event.index}, kind)
 
     def finish(self) -> Iterable[Violation]:
         """All was said as it came."""

@@ -55,7 +55,7 @@ class LostUpdate:
                     f" {what} {key}"
                 )
                 facts = {"event": event.index, "transactions": [other, transaction]}
-                yield Violation(self.name, message, facts)
+                yield Violation(self.name, message, facts, "one version, two makers")
 
     def finish(self) -> Iterable[Violation]:
         """All was said as it came."""

@@ -25,6 +25,8 @@ from chaos.oracle import Violation
 from properties.checkers.words import some
 
 Facts = dict[str, Any]
+Problem = tuple[str, str]
+"""What kind of thing is wrong, and what."""
 
 AUXILIARY: Final = ("checkpointer", "bgwriter", "walwriter")
 CRASH_ENDINGS: Final = re.compile(
@@ -39,65 +41,70 @@ REFUSALS: Final = re.compile(
 )
 
 
-def replayed(seen: Facts) -> Iterator[str]:
+def replayed(seen: Facts) -> Iterator[Problem]:
     """Every crash is followed by a recovery."""
     if not {"redo_started", "redo_not_required"} & set(seen["marks"]):
-        yield "the log tells of no recovery"
+        yield "no recovery", "the log tells of no recovery"
 
 
-def crash_restart(_strike: Facts, seen: Facts) -> Iterator[str]:
+def crash_restart(_strike: Facts, seen: Facts) -> Iterator[Problem]:
     """All others end, shared memory is made anew, WAL is replayed."""
     if seen["postmaster_exits"]:
-        yield f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+        what = f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+        yield "postmaster ended", what
         return
     if stayed := [role for role in AUXILIARY if role not in seen["replaced"]]:
-        yield f"there was no crash restart: {some(stayed)} went on"
+        yield "no crash restart", f"there was no crash restart: {some(stayed)} went on"
     if seen["backends_kept"]:
-        yield f"there was no crash restart: {seen['backends_kept']} backends went on"
+        what = f"there was no crash restart: {seen['backends_kept']} backends went on"
+        yield "no crash restart", what
     if "logger" not in seen["kept"]:
-        yield "the logger did not survive"
+        yield "logger gone", "the logger did not survive"
     if "crash_restart" not in seen["marks"] or "reinitialized" not in seen["marks"]:
-        yield "the log tells of no crash restart"
+        yield "no crash restart", "the log tells of no crash restart"
     yield from replayed(seen)
     yield from ended_well(seen, CRASH_ENDINGS)
 
 
-def alone(_strike: Facts, seen: Facts) -> Iterator[str]:
+def alone(_strike: Facts, seen: Facts) -> Iterator[Problem]:
     """Only the killed process is replaced."""
     yield from undisturbed(seen, but=("logger",))
     if "logger" not in seen["replaced"]:
-        yield "the logger was not started again"
+        yield "logger not replaced", "the logger was not started again"
 
 
-def nothing(_strike: Facts, seen: Facts) -> Iterator[str]:
+def nothing(_strike: Facts, seen: Facts) -> Iterator[Problem]:
     """Nothing happens."""
     yield from undisturbed(seen, but=())
 
 
-def undisturbed(seen: Facts, but: tuple[str, ...]) -> Iterator[str]:
+def undisturbed(seen: Facts, but: tuple[str, ...]) -> Iterator[Problem]:
     """Nobody is replaced, and no client is disconnected."""
     if seen["postmaster_exits"]:
-        yield f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+        what = f"the postmaster ended (exit status {seen['postmaster_exits'][0]})"
+        yield "postmaster ended", what
     if gone := [role for role in seen["replaced"] + seen["missing"] if role not in but]:
-        yield f"{some(gone)} did not survive"
+        yield "others replaced", f"{some(gone)} did not survive"
     if "crash_restart" in seen["marks"]:
-        yield "there was a crash restart"
+        yield "crash restart", "there was a crash restart"
     if seen["lost"]:
-        yield f"clients lost their connections: {some(seen['lost'])}"
+        yield "connections lost", f"clients lost their connections: {some(seen['lost'])}"
 
 
-def gave_up(strike: Facts, seen: Facts) -> Iterator[str]:
+def gave_up(strike: Facts, seen: Facts) -> Iterator[Problem]:
     """A killed startup process ends its postmaster."""
     killed = [hunt for hunt in strike["hunts"] if hunt["killed"]]
     for hunt in killed:
         if hunt["exit"] is None:
-            yield f"the postmaster went on after its startup process was killed{_with_whom(hunt)}"
+            what = f"the postmaster went on after its startup process was killed{_with_whom(hunt)}"
+            yield "did not give up", what
         elif hunt["exit"] != 1:
-            yield f"the postmaster did not give up with exit status 1 but with {hunt['exit']}"
+            what = f"the postmaster did not give up with exit status 1 but with {hunt['exit']}"
+            yield "gave up otherwise", what
     if killed and "gave_up" not in seen["marks"]:
-        yield "the log does not say that the postmaster gave up"
+        yield "gave up otherwise", "the log does not say that the postmaster gave up"
     if odd := unexplained_exits(strike, killed, seen):
-        yield f"a postmaster ended by itself (exit status {some(odd)})"
+        yield "postmaster ended", f"a postmaster ended by itself (exit status {some(odd)})"
     yield from orphans_left(seen)
     yield from replayed(seen)
     yield from ended_well(seen, ORPHAN_ENDINGS)
@@ -118,38 +125,41 @@ def unexplained_exits(strike: Facts, killed: list[Facts], seen: Facts) -> list[i
     return sorted((exits - Counter(explained)).elements())
 
 
-def started_anew(strike: Facts, seen: Facts) -> Iterator[str]:
+def started_anew(strike: Facts, seen: Facts) -> Iterator[Problem]:
     """The postmaster is dead, its children leave, another one starts."""
     if not seen["launches"]:
-        yield "the postmaster did not die"
+        yield "postmaster did not die", "the postmaster did not die"
         return
     if seen["launches"] > 1:
         exits = seen["postmaster_exits"][1:]
-        yield f"the server did not start at once; a postmaster exited with status {some(exits)}"
+        what = f"the server did not start at once; a postmaster exited with status {some(exits)}"
+        yield "no start", what
     if seen["refused_while_orphans"] is False:
-        yield "another postmaster started while a process of the old one was alive"
+        yield "two servers", "another postmaster started while a process of the old one was alive"
     if seen["refused_while_orphans"] and "old_processes" not in seen["marks"]:
-        yield "a start while a process of the old postmaster was alive failed for another reason"
+        what = "a start while a process of the old postmaster was alive failed for another reason"
+        yield "refused otherwise", what
     yield from orphans_left(seen)
     yield from replayed(seen)
     yield from ended_well(seen, ORPHAN_ENDINGS)
 
 
-def orphans_left(seen: Facts) -> Iterator[str]:
+def orphans_left(seen: Facts) -> Iterator[Problem]:
     """Children of a dead postmaster notice, and leave."""
     if seen["orphans_left"]:
-        yield f"the postmaster was dead, but these stayed: {some(seen['orphans_left'])}"
+        yield "orphans", f"the postmaster was dead, but these stayed: {some(seen['orphans_left'])}"
 
 
-def ended_well(seen: Facts, endings: re.Pattern[str]) -> Iterator[str]:
+def ended_well(seen: Facts, endings: re.Pattern[str]) -> Iterator[Problem]:
     """Clients are disconnected and refused in no other way than a crash explains."""
     if odd := [why for why in seen["lost"] if not endings.search(why)]:
-        yield f"connections ended in an unexpected way: {some(odd)}"
+        yield "connections ended otherwise", f"connections ended in an unexpected way: {some(odd)}"
     if odd := [why for why in seen["refusals"] if not REFUSALS.search(why)]:
-        yield f"connections were refused in an unexpected way: {some(odd)}"
+        what = f"connections were refused in an unexpected way: {some(odd)}"
+        yield "connections refused otherwise", what
 
 
-CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[str]]]] = {
+CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[Problem]]]] = {
     "backend": crash_restart,
     "checkpointer": crash_restart,
     "bgwriter": crash_restart,
@@ -175,15 +185,15 @@ class ReactionChecker:
             name = strike["name"]
             problems = [*CONTRACTS.get(name, nothing)(strike, seen)]
             if seen["crashes"]:
-                problems.append(f"other processes died: {some(seen['crashes'])}")
-            for problem in problems:
+                problems.append(("died", f"other processes died: {some(seen['crashes'])}"))
+            for kind, problem in problems:
                 message = f"after the fault {name}: {problem}"
                 facts = {"event": event.index, "cycle": event.value["cycle"]}
-                yield Violation(self.name, message, facts)
+                yield Violation(self.name, message, facts, kind)
         elif event.f == "calm":
             for problem in event.value["problems"]:
                 message = f"while no fault was under way: {problem}"
-                yield Violation(self.name, message, {"event": event.index})
+                yield Violation(self.name, message, {"event": event.index}, "not calm")
 
     def finish(self) -> Iterator[Violation]:
         """All was said as it came."""

@@ -108,11 +108,13 @@ def accounts(*rows: tuple[int, int]) -> list[list[int]]:
 
 
 def judge(checker: Checker, events: Iterable[Event]) -> list[Violation]:
-    """All that a checker has to say about a history."""
+    """All that a checker has to say about a history; each violation has a kind."""
     found: list[Violation] = []
     for event in events:
         found += checker.observe(event)
-    return found + list(checker.finish())
+    found += checker.finish()
+    assert [violation for violation in found if not violation.kind] == []
+    return found
 
 
 def messages(checker: Checker, events: Iterable[Event]) -> str:
