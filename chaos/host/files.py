@@ -84,6 +84,7 @@ class BatonFiles:
 
     def fsync(self, fd: int) -> None:
         self._baton.step(Call.FSYNC, self._files.get(fd, 0))
+        os.fstat(fd)  # EBADF when it is closed (HOST-2)
 
     def fsync_directory(self, path: str) -> None:
         self._baton.step(Call.FSYNC_DIRECTORY, self._number(path))

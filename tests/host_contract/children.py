@@ -21,7 +21,7 @@ def exit_statuses(host: Host, count: int) -> list[int | None]:
 
 def receive_all(host: Host, fd: int) -> bytes:
     """What comes out of a pipe or socket until its end."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         try:
             part = host.receive(fd, 4096)

@@ -21,6 +21,7 @@ from engine.host.api import Host
 from tests.host_contract.implementations import IMPLEMENTATIONS, Implementation
 
 SCENARIO_BOUND_S = 60.0
+DYING_BOUND_S = 10.0
 
 Scenario = Callable[[Host], None]
 
@@ -37,7 +38,6 @@ class World:
         """Run a scenario in a process of its own; what it raises fails the test, and so does a
         scenario that does not end. No process that it has started is left."""
         reading, writing = os.pipe()
-        os.set_blocking(reading, False)
         pid = os.fork()
         if pid == 0:
             os.setpgid(0, 0)
@@ -85,13 +85,13 @@ def _ends_in_time(pid: int) -> bool:
 
 
 def _read_all(fd: int) -> str:
-    parts = []
-    try:
-        while part := os.read(fd, 65536):
-            parts.append(part)
-    except BlockingIOError:
-        parts.append(b"(a process of the scenario has left its group, and lives)")
-    return b"".join(parts).decode()
+    parts: list[bytes] = []
+    while select.select([fd], [], [], DYING_BOUND_S)[0]:
+        part = os.read(fd, 65536)
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+    return b"".join(parts).decode() + "(a process of the scenario has left its group, and lives)"
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.host.api import Host, OpenMode, Signal
+from engine.host.api import Buffer, Host, OpenMode, Signal
 from tests.host_contract.children import exit_statuses, reap_children
 from tests.host_contract.conftest import World
 
@@ -56,7 +56,8 @@ def test_what_was_written_is_read_back_at_its_offset(world: World) -> None:
 def test_each_kind_of_buffer_can_be_written(world: World) -> None:
     def scenario(host: Host) -> None:
         fd = host.open("file", NEW)
-        for offset, data in enumerate((b"a", bytearray(b"b"), memoryview(b"c"))):
+        buffers: list[Buffer] = [b"a", bytearray(b"b"), memoryview(b"c")]
+        for offset, data in enumerate(buffers):
             assert host.pwrite(fd, data, offset) == 1
         assert host.pread(fd, 10, 0) == b"abc"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from engine.errors import ProcessExit
@@ -52,7 +54,7 @@ def test_parents_and_children_know_each_other_by_pid(world: World) -> None:
             seen[place], seen[place + 1] = host.pid(), host.parent_pid()
             host.wait()
 
-        pids = [host.fork("backend", 1 + n, lambda n=n: child(2 * n)) for n in (0, 1)]  # type: ignore[misc]
+        pids = [host.fork("backend", 1 + n, partial(child, 2 * n)) for n in (0, 1)]
         while not seen[1] or not seen[3]:
             host.sleep(1)
         assert list(seen) == [pids[0], host.pid(), pids[1], host.pid()]
@@ -284,7 +286,7 @@ def test_a_title_may_be_anything(world: World) -> None:
     def scenario(host: Host) -> None:
         host.create_latches(2)
         for title in ("postgres: checkpointer ", "", "postgres: señor [local] idle"):
-            host.fork("backend", 1, lambda title=title: host.set_title(title))  # type: ignore[misc]
+            host.fork("backend", 1, partial(host.set_title, title))
             assert exit_statuses(host, 1) == [0]
 
     world(scenario)

@@ -120,11 +120,18 @@ def test_a_pipe_ends_when_the_last_writer_is_gone(world: World) -> None:
     def scenario(host: Host) -> None:
         host.create_latches(3)
         reading, writing = host.pipe()
+
+        def child() -> None:
+            host.wait()
+            host.send(writing, b"x")
+
         for latch in (1, 2):
-            host.fork("backend", latch, lambda: host.sleep(5) or host.send(writing, b"x"))  # type: ignore[func-returns-value]
+            host.fork("backend", latch, child)
         with pytest.raises(BlockingIOError):
             host.receive(reading, 1)
         host.close(writing)
+        host.wake(1)
+        host.wake(2)
         assert receive_all(host, reading) == b"xx"
         assert exit_statuses(host, 2) == [0, 0]
 

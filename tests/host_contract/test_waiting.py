@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from engine.errors import PostmasterDied
@@ -259,14 +261,19 @@ def test_time_ends_a_wait(world: World) -> None:
     world(scenario)
 
 
-def test_shorter_waits_end_before_longer_ones(world: World) -> None:
+def test_no_wait_of_several_ends_early(world: World) -> None:
     def scenario(host: Host) -> None:
         host.create_latches(4)
-        pids = {}
-        for latch, pause in ((1, 600), (2, 50), (3, 300)):
-            pids[pause] = host.fork("backend", latch, lambda pause=pause: host.sleep(pause))  # type: ignore[misc]
-        ended = [ended.pid for ended in reap_children(host, 3)]
-        assert ended == [pids[50], pids[300], pids[600]]
+
+        def child(pause: int) -> None:
+            before = host.monotonic_us()
+            host.sleep(pause)
+            host.wait(pause)
+            assert host.monotonic_us() - before >= 2 * pause * 1000 - 2000
+
+        for latch, pause in ((1, 60), (2, 5), (3, 30)):
+            host.fork("backend", latch, partial(child, pause))
+        assert exit_statuses(host, 3) == [0, 0, 0]
 
     world(scenario)
 
@@ -278,7 +285,7 @@ def test_the_clocks_go_on_together(world: World) -> None:
         host.sleep(30)
         passed = host.monotonic_us() - steady
         assert passed >= 29_000
-        assert abs(host.now_us() - wall - passed) < 1_000_000
+        assert abs(host.now_us() - wall - passed) < 10_000_000
 
     world(scenario)
 
