@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from chaos.trace.perfetto import ALL_UP_TO, write_perfetto
+from chaos.trace.recording import Recording
 from chaos.trace.text import text_lines
 
 PERFETTO_SUFFIX: Final = ".perfetto.json"
@@ -17,12 +17,12 @@ def perfetto_path(path: Path) -> Path:
     return path.with_name(path.name + PERFETTO_SUFFIX)
 
 
-def write_trace(path: Path, trace: Path, names: Sequence[str]) -> None:
+def write_trace(path: Path, recording: Recording) -> None:
     """Write both files; OSError."""
     lines = 0
     with path.open("w", encoding="utf-8") as file:
-        for line in text_lines(trace, names):
+        for line in text_lines(recording):
             file.write(line + "\n")
             lines += 1
     with perfetto_path(path).open("w", encoding="utf-8") as file:
-        write_perfetto(file, trace, names, is_long=lines > ALL_UP_TO)
+        write_perfetto(file, recording, is_long=lines > ALL_UP_TO)

@@ -11,13 +11,13 @@ A trace of more than ALL_UP_TO steps is shown without the calls in DETAILS, whic
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from chaos.scheduler.calls import CALL_NAMES, FIRST_POINT, Call
 from chaos.scheduler.layout import TICK_US
-from chaos.trace.steps import Cast, Process, Step, entries, steps
+from chaos.trace.recording import Recording
+from chaos.trace.steps import Cast, Process, Step, steps
 from chaos.trace.text import Wording
 
 ALL_UP_TO: Final = 300_000
@@ -41,23 +41,23 @@ _WORLD: Final = 1
 """The lanes are the threads of one process of the viewer's."""
 
 
-def write_perfetto(file: IO[str], path: Path, names: Sequence[str], *, is_long: bool) -> None:
-    """Write the JSON for the trace at `path`; `is_long`: without the details."""
+def write_perfetto(file: IO[str], recording: Recording, *, is_long: bool) -> None:
+    """Write the JSON; `is_long`: without the details."""
     file.write('{"displayTimeUnit":"ms","traceEvents":[\n')
     file.write(json.dumps(_named("process_name", 0, "the world")))
-    for event in _events(path, names, DETAILS if is_long else frozenset()):
+    for event in _events(recording, DETAILS if is_long else frozenset()):
         file.write(",\n")
         file.write(json.dumps(event, separators=(",", ":")))
     file.write("\n]}\n")
 
 
-def _events(path: Path, names: Sequence[str], left_out: frozenset[int]) -> Iterator[dict[str, Any]]:
+def _events(recording: Recording, left_out: frozenset[int]) -> Iterator[dict[str, Any]]:
     """The slices of the turns come when they are over: the format asks for no order."""
     cast = Cast()
-    wording = Wording(names, cast)
+    wording = Wording(recording.names, cast)
     known: set[int] = set()
     turn: _Turn | None = None
-    for step in steps(entries(path), cast):
+    for step in steps(recording.entries(), cast):
         process = step.process
         if process.vpid not in known:
             known.add(process.vpid)

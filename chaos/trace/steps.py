@@ -1,4 +1,4 @@
-"""A trace file, step by step, with the processes by name.
+"""The steps of a trace, one by one, with the processes by name.
 
 The file has slots and numbers (chaos/scheduler/trace.py); who is in which slot, and what a number
 stands for, is told by the steps before. So a trace is read from its beginning, in one pass and
@@ -11,22 +11,15 @@ A process is named by its role and by the how manieth of that role it is, in ord
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from gzip import open as open_compressed
 from itertools import chain, pairwise
-from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final
 
 from chaos.scheduler.calls import CONTROLLER, POINT_NUMBERS, POSTMASTER, ROLE_NUMBERS, ROLES, Call
-from chaos.scheduler.layout import BLOCK, ENTRY_BYTES
-from chaos.scheduler.trace import ENTRY, NOBODY
+from chaos.scheduler.trace import NOBODY
+from chaos.trace.recording import Entry
 from engine.host.points import Point
 
-Entry = tuple[int, ...]
-"""time_us, slot, call, next slot, 0, checksum, a, b: as in chaos/scheduler/trace.py."""
-
-COMPRESSED: Final = ".gz"
 _CHILD_FORKED: Final = POINT_NUMBERS[Point.CHILD_FORKED]
 _TELLING: Final = frozenset((Call.BEGIN, Call.DEATH, Call.FORK, _CHILD_FORKED))
 """The calls that say who is who."""
@@ -112,31 +105,6 @@ class Cast:
                 del self._forks[slot]
                 return latch
         return None
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The trace's bytes, compressed or not."""
-    if path.suffix == COMPRESSED:
-        with open_compressed(path, "rb") as file:
-            yield cast(IO[bytes], file)
-    else:
-        with path.open("rb") as file:
-            yield file
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """The trace in pieces of whole entries; what is left over at its end is dropped."""
-    with opened(path) as file:
-        while piece := file.read(BLOCK * ENTRY_BYTES):
-            yield piece[: len(piece) - len(piece) % ENTRY_BYTES]
-
-
-def entries(path: Path) -> Iterator[Entry]:
-    """All entries; the first is that of step 1, since number 0 is no step."""
-    found = chain.from_iterable(ENTRY.iter_unpack(block) for block in blocks(path))
-    next(found, None)
-    return found
 
 
 def steps(found: Iterable[Entry], cast: Cast) -> Iterator[Step]:

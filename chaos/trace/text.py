@@ -11,13 +11,12 @@ happen; a process that waits is heard of again when it has the turn for its next
 from __future__ import annotations
 
 import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from chaos.scheduler.calls import CALL_NAMES, FIRST_POINT, POINT_NUMBERS, ROLES, Call
-from chaos.trace.steps import Cast, Step, entries, steps
+from chaos.trace.recording import Recording
+from chaos.trace.steps import Cast, Step, steps
 from engine.host.api import OpenMode
 from engine.host.points import About
 
@@ -193,25 +192,23 @@ def ending(status: int) -> str:
     return f"by {signal_name(-status)}" if status < 0 else f"exit status {status}"
 
 
-def text_lines(path: Path, names: Sequence[str]) -> Iterator[str]:
+def text_lines(recording: Recording) -> Iterator[str]:
     """The whole trace."""
     cast = Cast()
-    wording = Wording(names, cast)
+    wording = Wording(recording.names, cast)
     yield HEAD
-    for step in steps(entries(path), cast):
+    for step in steps(recording.entries(), cast):
         yield wording.line(step)
 
 
-def lines_before(path: Path, names: Sequence[str], number: int, count: int) -> list[str]:
-    """The lines of the step of that number and of so many before it; the last is that step's, if
-    the trace has it.
-    """
+def lines_to(recording: Recording, number: int, count: int) -> list[str]:
+    """The lines of so many steps up to the one of that number, as far as the trace has them."""
     cast = Cast()
-    wording = Wording(names, cast)
-    found: deque[str] = deque(maxlen=count + 1)
-    for step in steps(entries(path), cast):
-        if step.number >= number - count:
+    wording = Wording(recording.names, cast)
+    found = []
+    for step in steps(recording.entries(), cast):
+        if step.number > number - count:
             found.append(wording.line(step))
         if step.number >= number:
             break
-    return list(found)
+    return found
