@@ -14,8 +14,12 @@ Where a fault strikes is a count or a time from the beginning of its cycle:
     time_ms n          after n milliseconds
 
 and, beyond that, `delay_us` later. A backend that is struck at a COMMIT or a statement is the one
-that got it. Which processes run meanwhile is the machine's business: this schedule is *free*. The
-same seed gives the same plan, not the same run.
+that got it.
+
+Which processes run meanwhile is, under the schedule *free*, the machine's business: the same seed
+gives the same plan, not the same run. Under the schedule *baton* that too is the seed's, and a
+fault may strike at a *place*: the n-th time that a role makes a call of the host or comes to an
+injection point. The same seed then gives the same run, step for step.
 
 PLAN-1  The same seed and options give the same plan, on every machine.
 PLAN-2  Drawing more or fewer of one thing changes nothing else in the plan.
@@ -26,20 +30,25 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from chaos.faults.catalogue import KILLS, STOPS
+from chaos.faults.catalogue import KILLS, PLACE, STOPS
+from chaos.faults.drawing import draw_disturbances, draw_place
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
 FREE: Final = "free"
-DEFAULT_CYCLES: Final = 10
-STREAMS: Final = ("settings", "clients", "faults", "workload")
+BATON: Final = "baton"
+SCHEDULES: Final = (BATON, FREE)
+DEFAULT_CYCLES: Final = {FREE: 10, BATON: 4}
+STREAMS: Final = ("settings", "clients", "faults", "workload", "schedule")
 BACKENDS_IN_A_HAND: Final = 3
 """There are more places where a backend can die than for any other process."""
 LONGEST_CHECKPOINT_US: Final = 40_000
 LIVENESS_OPERATIONS: Final = 60
+SHARE_PLACED: Final = 0.75
+"""Of kills under the baton."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
 
@@ -80,11 +89,14 @@ class Fault:
     lasts. `hunts` and `crash_by` are for the startup process: how to find it, and what makes it
     run. `interlock`: a child of a killed postmaster is kept alive, and a new start must be
     refused. `in_the_way`: rather a backend that holds a lock which readers wait for, if one can be
-    found.
+    found. `placed` is a place and what happens there (chaos/faults/places.py), `occasion` what
+    makes somebody reach it (chaos/faults/reach.py).
     """
 
     name: str
     where: Where
+    placed: str = ""
+    occasion: str = ""
     victim: int = 0
     freeze: bool = False
     hold_ms: int = 0
@@ -99,6 +111,7 @@ class Cycle:
     """Load, perhaps a stop, a fault, recovery, a little more load, an audit.
 
     With `checkpoint_us` the controller asks for a checkpoint so long before the fault.
+    `disturbances` are placed faults beside it that nobody may notice.
     """
 
     number: int
@@ -106,6 +119,18 @@ class Cycle:
     stop: Fault | None
     settle: int
     checkpoint_us: int | None = None
+    disturbances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduling:
+    """How the baton goes round: a strategy of chaos/scheduler/strategies.py, the mean number of
+    steps between two preemptions, and at most how many of them (None: no limit).
+    """
+
+    strategy: str
+    mean_run: int
+    preemptions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +149,42 @@ class Plan:
     seeds: dict[str, int]
     liveness_operations: int = LIVENESS_OPERATIONS
     bound_s: float = BOUND_S
+    scheduling: Scheduling | None = None
 
     def to_object(self) -> dict[str, Any]:
         """As JSON values."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return found
+
+    @staticmethod
+    def from_object(found: Mapping[str, Any]) -> Plan:
+        """What `to_object` has given; ValueError when it is no plan."""
+        try:
+            scheduling = found.get("scheduling")
+            parts = {
+                "cycles": tuple(_cycle_from(cycle) for cycle in found["cycles"]),
+                "scheduling": Scheduling(**scheduling) if scheduling is not None else None,
+            }
+            return Plan(**{**found, **parts})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not a plan of this version: {error}") from error
+
+
+def _cycle_from(found: Mapping[str, Any]) -> Cycle:
+    parts = {
+        "fault": _fault_from(found["fault"]),
+        "stop": _fault_from(found["stop"]) if found["stop"] is not None else None,
+        "disturbances": tuple(found.get("disturbances", ())),
+    }
+    return Cycle(**{**found, **parts})
+
+
+def _fault_from(found: Mapping[str, Any]) -> Fault:
+    parts = {
+        "where": Where(**found["where"]),
+        "hunts": tuple(Hunt(**hunt) for hunt in found.get("hunts", ())),
+    }
+    return Fault(**{**found, **parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +192,22 @@ class Wishes:
     """What the user fixed; None leaves it to the seed."""
 
     target: str = "engine"
-    cycles: int = DEFAULT_CYCLES
+    schedule: str | None = None
+    cycles: int | None = None
     clients: int | None = None
     workload: str | None = None
     faults: Sequence[str] | None = None
     settings: Mapping[str, str] | None = None
 
 
+def default_schedule(target: str) -> str:
+    """The baton, where the target can be had under it."""
+    return BATON if target == "engine" else FREE
+
+
 def make_plan(seed: int, wishes: Wishes) -> Plan:
     """PLAN-1, PLAN-2."""
+    schedule = wishes.schedule or default_schedule(wishes.target)
     clients = wishes.clients or stream(seed, "clients").choice([2, 4, 6, 8, 8])
     chance = stream(seed, "workload", "kind")
     workload = chance.choice(sorted(WORKLOADS))
@@ -153,15 +216,25 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
     return Plan(
         seed=seed,
         target=wishes.target,
-        schedule=FREE,
+        schedule=schedule,
         workload=wishes.workload or workload,
         clients=clients,
         settings=settings | pinned,
         wal_segment_mb=wal_segment_mb,
         mix=draw_mix(stream(seed, "workload", "mix")),
-        cycles=draw_cycles(seed, wishes.cycles, wishes.faults),
+        cycles=draw_cycles(
+            seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule
+        ),
         seeds={name: child_seed(seed, name) for name in STREAMS},
+        scheduling=draw_scheduling(stream(seed, "schedule", "strategy"), schedule),
     )
+
+
+def draw_scheduling(chance: random.Random, schedule: str) -> Scheduling | None:
+    """A strategy and how often it switches: from nearly each step to hardly ever."""
+    strategy = "pct" if chance.random() < 0.3 else "random-walk"
+    mean_run = int(10 ** chance.uniform(1.0, 3.3))
+    return Scheduling(strategy, mean_run) if schedule == BATON else None
 
 
 # settings ----------------------------------------------------------------------------------------
@@ -205,10 +278,12 @@ def draw_settings(seed: int, target: str, clients: int) -> tuple[dict[str, str],
 # faults ------------------------------------------------------------------------------------------
 
 
-def draw_cycles(seed: int, count: int, only: Sequence[str] | None) -> tuple[Cycle, ...]:
+def draw_cycles(
+    seed: int, count: int, only: Sequence[str] | None, schedule: str
+) -> tuple[Cycle, ...]:
     """The cycles: their kinds dealt from a shuffled deck, so that each kind in play comes up."""
     kinds = tuple(only) if only else draw_swarm(stream(seed, "faults", "swarm"))
-    main = [kind for kind in kinds if kind in KILLS] or list(kinds)
+    main = [kind for kind in kinds if kind in (*KILLS, PLACE)] or list(kinds)
     stops = [kind for kind in kinds if kind in STOPS and kind != "stop:startup"]
     if "stop:startup" in kinds and "stop:startup" not in main:
         main.append("stop:startup")
@@ -219,9 +294,26 @@ def draw_cycles(seed: int, count: int, only: Sequence[str] | None) -> tuple[Cycl
         hand = list(main)
         dealer.shuffle(hand)
         deck += hand
-    return tuple(
-        draw_cycle(seed, number, kind, stops) for number, kind in enumerate(deck[:count], 1)
-    )
+    cycles = [draw_cycle(seed, number, kind, stops) for number, kind in enumerate(deck[:count], 1)]
+    if schedule == BATON:
+        cycles = [place_cycle(seed, cycle, always=bool(only)) for cycle in cycles]
+    return tuple(cycles)
+
+
+def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
+    """Under the baton most kills strike at a place, and there may be disturbances beside them.
+
+    `always`: the user has said which faults, so that only PLACE itself becomes a place.
+    """
+    chance = stream(seed, "faults", cycle.number, "place")
+    kind = cycle.fault.name
+    placed, occasion = draw_place(chance, kind)
+    is_placed = chance.random() < SHARE_PLACED
+    disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
+    if kind == PLACE or (kind in KILLS and is_placed and not always):
+        fault = replace(cycle.fault, name=PLACE, placed=placed, occasion=occasion, crash_by="")
+        cycle = replace(cycle, fault=fault)
+    return replace(cycle, disturbances=disturbances)
 
 
 def draw_swarm(chance: random.Random) -> tuple[str, ...]:

@@ -71,6 +71,18 @@ class Reaction:
     last_words: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
 
+    def in_a_word(self) -> str:
+        """What the server did, for a table."""
+        if not self.recovered:
+            return "did not come back"
+        if "gave_up" in self.marks:
+            return "gave up"
+        if self.launches:
+            return "started anew"
+        if "crash_restart" in self.marks:
+            return "crash restart"
+        return "replaced alone" if self.replaced else "nothing"
+
     def to_object(self) -> dict[str, Any]:
         """For the history."""
         shown: dict[str, Any] = {name: getattr(self, name) for name in Reaction.__slots__}

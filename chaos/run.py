@@ -18,14 +18,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chaos.driver import ClientState, Driver
-from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
+from chaos.faults.arming import ArmsFaults
+from chaos.faults.catalogue import LEAVES_OTHERS_ALONE, PLACE
 from chaos.faults.hunting import Hunter
+from chaos.faults.places import parse_fault
+from chaos.faults.placing import Placer
 from chaos.faults.striking import Strike, Striker
 from chaos.history import CONTROL, History
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
 from chaos.plan import Cycle, Plan, Where
 from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
+from chaos.scheduler.world import Hung
 from chaos.seeds import stream
 from chaos.targets.api import Target, TargetUnusable
 from chaos.targets.log import Replay
@@ -73,6 +77,12 @@ class Outcome:
     violations: list[Violation] = field(default_factory=list)
     bundle: str | None = None
     seconds: float = 0.0
+    digest: str | None = None
+    steps: int | None = None
+    switches: int | None = None
+    virtual_s: float | None = None
+    reached: dict[str, dict[str, int]] = field(default_factory=dict)
+    strikes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def replayed_records(self) -> int:
@@ -86,6 +96,7 @@ class Outcome:
             "verdict": str(self.verdict),
             "reason": self.reason,
             "target": self.plan.target,
+            "schedule": self.plan.schedule,
             "version": self.version,
             "workload": self.plan.workload,
             "clients": self.plan.clients,
@@ -101,6 +112,12 @@ class Outcome:
             "violations": [violation.to_object() for violation in self.violations],
             "bundle": self.bundle,
             "seconds": round(self.seconds, 3),
+            "digest": self.digest,
+            "steps": self.steps,
+            "switches": self.switches,
+            "virtual_s": self.virtual_s,
+            "strikes": self.strikes,
+            "reached": self.reached,
         }
 
 
@@ -129,6 +146,8 @@ class Run:
         self._striker = Striker(target, self.driver, self._glance)
         self._watch = Watch(target, self.driver, plan.bound_s)
         self._hunter = Hunter(target, self.driver, self._striker, self._watch)
+        self._placer = Placer(target, self.driver, self._striker, self._watch)
+        self._armed: list[int] = []
 
     def execute(self) -> Outcome:
         """Run it; HarnessBroken and TargetUnusable are the caller's to report."""
@@ -143,6 +162,8 @@ class Run:
             outcome.is_complete = True
         except Ended:
             pass
+        except Hung as hung:
+            self._judge.violations.append(Violation("liveness", str(hung), {}, "hung"))
         finally:
             self.driver.close()
             outcome.operations = self.driver.tally.ended
@@ -207,6 +228,7 @@ class Run:
         """Load, fault, recovery, load, audit; `report` learns of each part as it happens."""
         self._observer.phase(f"cycle {cycle.number}: load")
         reached = self._counter()
+        self._disturb(cycle)
         if cycle.stop is not None:
             self._go_to(cycle.stop.where, reached)
             self._note_calm()
@@ -230,7 +252,10 @@ class Run:
         crashes = crashes and (not fault.name.startswith("stop:") or bool(fault.crash_by))
         self.driver.gate_open = not crashes
         begun = None
-        if fault.crash_by:
+        if fault.name == PLACE:
+            strike = self._placer.strike(fault)
+            begun = self._placer.reaction
+        elif fault.crash_by:
             strike = self._hunter.hunt(fault)
             begun = self._hunter.reaction
         elif fault.name.startswith("stop:"):
@@ -242,6 +267,13 @@ class Run:
         if strike.kills or strike.struck:
             self._react(strike, cycle, begun, report)
         self.driver.gate_open = True
+
+    def _disturb(self, cycle: Cycle) -> None:
+        """Arm what nobody may notice, in place of what is left of that of the cycle before."""
+        if isinstance(self.target, ArmsFaults):
+            for number in self._armed:
+                self.target.disarm(number)
+            self._armed = [self.target.arm(parse_fault(text)) for text in cycle.disturbances]
 
     def _note_calm(self) -> None:
         """Nothing may go wrong by itself."""
@@ -276,9 +308,19 @@ class Run:
             self.outcome.recoveries_s.append(reaction.recovery_s)
             if reaction.replay is not None:
                 self.outcome.replays.append(reaction.replay)
+        self._note_casualties(reaction)
         self._hear()
         if not reaction.recovered:
             raise Ended
+
+    def _note_casualties(self, reaction: Reaction) -> None:
+        """Who died where, for the table of `chaos coverage`."""
+        if isinstance(self.target, ArmsFaults):
+            known = len(self.outcome.strikes)
+            for one in self.target.casualties(known):
+                by = "place" if one.by_place else "hand"
+                told = {"role": one.role, "call": one.call, "by": by}
+                self.outcome.strikes.append(told | {"reaction": reaction.in_a_word()})
 
     def _counter(self) -> dict[str, float]:
         tally = self.driver.tally

@@ -8,20 +8,25 @@ traceback goes into the bundle; a target that cannot be run here is the user's t
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from chaos.bundle import bundle_directory, write_bundle, write_summary
-from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite
-from chaos.plan import Plan, Wishes
+from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
+from chaos.plan import BATON, Plan, Wishes
 from chaos.report.observer import Observer
 from chaos.run import Outcome, Run
+from chaos.scheduler.world import Schedule, World, WorldBroken
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
+from chaos.targets.baton import BatonEngineTarget
+from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.verdict import Verdict
 
@@ -39,7 +44,7 @@ class Session:
         suite: Suite,
         out: Path,
         observer: Observer,
-        make_launcher: Callable[[], Launcher] = Launcher,
+        make_launcher: Callable[[Sequence[int]], Launcher] = Launcher,
     ) -> None:
         self.factory = factory
         self.suite = suite
@@ -47,6 +52,8 @@ class Session:
         self.observer = observer
         self._make_launcher = make_launcher
         self._launcher: Launcher | None = None
+        self._world: World | None = None
+        self._usable: set[int] = set()
 
     def __enter__(self) -> Session:
         return self
@@ -59,6 +66,12 @@ class Session:
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        if self._usable:
+            os.sched_setaffinity(0, self._usable)
+            self._usable = set()
 
     def run(self, plan: Plan, command: str) -> dict[str, Any]:
         """One run; what `--json` prints. TargetUnusable before anything was measured."""
@@ -68,8 +81,7 @@ class Session:
         harness: str | None = None
         bundle: Path | None = None
         run: Run | None = None
-        launcher = self._launcher = self._launcher or self._make_launcher()
-        target = self.factory(launcher, plan.settings, plan.wal_segment_mb)
+        target = self._make_target(plan)
         is_fit = False
         try:
             try:
@@ -78,7 +90,7 @@ class Session:
                 run.execute()
             except TargetUnusable:
                 raise
-            except (HarnessBroken, LauncherGone) as error:
+            except (HarnessBroken, LauncherGone, WorldBroken) as error:
                 harness = traceback.format_exc()
                 _broken(outcome, str(error))
             except Exception as error:  # noqa: BLE001 - see above: this is where they end
@@ -93,12 +105,14 @@ class Session:
                     write_bundle(bundle, plan, history, target, harness)
                 except OSError as error:
                     outcome.reason += f"; the bundle could not be written: {error}"
+            if isinstance(target, BatonEngineTarget):
+                _note_world(outcome, target.world)
             is_fit = outcome.verdict is not Verdict.HARNESS_BROKEN
         finally:
             try:
                 target.destroy()
             finally:
-                self._finish(launcher, is_fit=is_fit)
+                self._finish(is_fit=is_fit)
         outcome.bundle = str(bundle) if bundle is not None else None
         outcome.seconds = time.monotonic() - began
         result = outcome.to_object()
@@ -109,15 +123,53 @@ class Session:
         self.observer.end(result)
         return result
 
-    def _finish(self, launcher: Launcher, *, is_fit: bool) -> None:
+    def _make_target(self, plan: Plan) -> Target:
+        """Under the baton: the world, the launcher that was given its descriptors, one CPU."""
+        if plan.schedule != BATON:
+            launcher = self._launcher = self._launcher or self._make_launcher(())
+            return self.factory(launcher, plan.settings, plan.wal_segment_mb)
+        if plan.target != "engine" or plan.scheduling is None:
+            raise TargetUnusable(f"{plan.target} cannot be scheduled; give --schedule free")
+        if self._world is None:
+            self._world = World()
+            self._pin()
+        if self._launcher is None:
+            self._launcher = self._make_launcher(self._world.descriptors())
+        schedule = Schedule(plan.seeds["schedule"], **asdict(plan.scheduling))
+        settings, segment_mb = plan.settings, plan.wal_segment_mb
+        target = BatonEngineTarget(self._launcher, settings, segment_mb, self._world, schedule)
+        return cast(Target, target)
+
+    def _pin(self) -> None:
+        """A world takes turns, so it is best off on one CPU (see benchmarks/scheduling.py)."""
+        usable = sorted(os.sched_getaffinity(0))
+        if len(usable) > 1:
+            self._usable = set(usable)
+            os.sched_setaffinity(0, {usable[os.getpid() % len(usable)]})
+
+    def _finish(self, *, is_fit: bool) -> None:
         """RUN-2, LAUNCH-3: nothing is left, whether the launcher serves another run or not."""
-        if is_fit:
+        if is_fit and self._launcher is not None:
             try:
-                launcher.reset()
+                self._launcher.reset()
             except LauncherGone:
                 is_fit = False
         if not is_fit:
             self.close()
+
+
+def open_session(wishes: Wishes, suite: str, out: Path, observer: Observer) -> Session:
+    """A session for what the user named; UnknownName when there is no such target or suite."""
+    return Session(target_factory(wishes.target), load(suite), out, observer)
+
+
+def _note_world(outcome: Outcome, world: World) -> None:
+    """What is known of a run under the baton."""
+    outcome.virtual_s = round(world.baton.now_us() / 1e6, 6)
+    outcome.reached = world.reached()
+    outcome.switches = world.switches
+    outcome.steps = world.steps
+    outcome.digest = world.finish()
 
 
 def _broken(outcome: Outcome, reason: str) -> None:
@@ -141,7 +193,11 @@ def again_command(seed: int, wishes: Wishes, suite: str = DEFAULT_SUITE) -> str:
 
 def wish_options(wishes: Wishes) -> list[str]:
     """The options of `chaos run` that say the same as these wishes."""
-    words = ["--target", wishes.target, "--cycles", str(wishes.cycles)]
+    words = ["--target", wishes.target]
+    if wishes.schedule is not None:
+        words += ["--schedule", wishes.schedule]
+    if wishes.cycles is not None:
+        words += ["--cycles", str(wishes.cycles)]
     if wishes.clients is not None:
         words += ["--clients", str(wishes.clients)]
     if wishes.workload is not None:

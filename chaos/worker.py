@@ -19,12 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from chaos.oracle import load
 from chaos.plan import Wishes, make_plan
 from chaos.report.observer import Silent
-from chaos.session import Session, again_command
+from chaos.session import again_command, open_session
 from chaos.targets.api import TargetUnusable
-from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import PR_SET_PDEATHSIG
 
 
@@ -57,8 +55,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     if order["pin"] is not None:
         os.sched_setaffinity(0, {order["pin"]})
     wishes, suite = Wishes(**order["wishes"]), order["suite"]
-    out = Path(order["out"])
-    with Session(target_factory(wishes.target), load(suite), out, Silent()) as session:
+    with open_session(wishes, suite, Path(order["out"]), Silent()) as session:
         for line in iter(orders.readline, b""):
             seed = int(line)
             answer: dict[str, Any]

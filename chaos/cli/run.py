@@ -20,14 +20,21 @@ from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED
 from chaos.faults.catalogue import UnknownFault, parse_faults
-from chaos.oracle import DEFAULT_SUITE, UnknownName, load
-from chaos.plan import DEFAULT_CYCLES, FREE, Wishes, make_plan
+from chaos.oracle import DEFAULT_SUITE, UnknownName
+from chaos.plan import (
+    BATON,
+    DEFAULT_CYCLES,
+    FREE,
+    SCHEDULES,
+    Wishes,
+    default_schedule,
+    make_plan,
+)
 from chaos.pool import JobRefused, run_seeds
 from chaos.report.observer import Silent
 from chaos.report.terminal import Terminal
-from chaos.session import Session, again_command
+from chaos.session import Session, again_command, open_session
 from chaos.targets.api import TargetUnusable
-from chaos.targets.catalogue import target_factory
 from chaos.verdict import EXIT_STATUS, Verdict, gravest
 from chaos.worker import Order
 from chaos.workloads.catalogue import WORKLOADS
@@ -85,10 +92,12 @@ def _faults(_context: click.Context, _parameter: click.Parameter, text: str | No
               help="How many runs at once.")  # fmt: skip
 @click.option("--target", default="engine", show_default=True,
               help="engine, postgres, or module:attribute.")  # fmt: skip
-@click.option("--schedule", type=click.Choice([FREE]), default=FREE, show_default=True,
-              help="Which process runs next: free leaves it to the machine.")  # fmt: skip
-@click.option("--cycles", type=click.IntRange(min=1), default=DEFAULT_CYCLES, show_default=True,
-              help="How many times to break it.")  # fmt: skip
+@click.option("--schedule", type=click.Choice(SCHEDULES),
+              help="Who runs next: baton draws it from the seed, free leaves it to the machine."
+                   "  [default: baton on the engine, else free]")  # fmt: skip
+@click.option("--cycles", type=click.IntRange(min=1),
+              help=f"How many times to break it.  [default: {DEFAULT_CYCLES[BATON]} under the"
+                   f" baton, else {DEFAULT_CYCLES[FREE]}]")  # fmt: skip
 @click.option("--clients", type=click.IntRange(1, 30), help="[default: drawn from the seed]")
 @click.option("--workload", type=click.Choice(sorted(WORKLOADS)),
               help="[default: drawn from the seed]")  # fmt: skip
@@ -107,8 +116,8 @@ def run(
     seeds: str | None,
     jobs: int,
     target: str,
-    schedule: str,
-    cycles: int,
+    schedule: str | None,
+    cycles: int | None,
     clients: int | None,
     workload: str | None,
     faults: tuple[str, ...] | None,
@@ -121,19 +130,18 @@ def run(
     """Run a workload, break the target again and again, and check what it promised."""
     numbers = _seeds(seed, seeds)
     settings = _settings(assignments) or None
-    wishes = Wishes(target, cycles, clients, workload, faults, settings)
+    wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings)
     if print_plan:
         for number in numbers:
             plan = make_plan(number, wishes).to_object()
             click.echo(json.dumps(plan, indent=None if as_json else 2))
         return
     _check_out(out)
+    report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     try:
-        factory, checkers = target_factory(target), load(suite)
+        session = open_session(wishes, suite, out, Silent() if as_json else report)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
-    report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
-    session = Session(factory, checkers, out, Silent() if as_json else report)
     results: list[Mapping[str, Any]] = []
     try:
         with session, closing(_results(session, numbers, jobs, wishes, suite)) as found:
@@ -163,7 +171,8 @@ def _results(
 ) -> Generator[dict[str, Any], None, None]:
     """One result per seed, as they come."""
     if jobs > 1 and len(seeds) > 1:
-        yield from run_seeds(seeds, jobs, Order(wishes, suite, str(session.out)))
+        pinned = (wishes.schedule or default_schedule(wishes.target)) == BATON
+        yield from run_seeds(seeds, jobs, Order(wishes, suite, str(session.out)), pinned=pinned)
         return
     for seed in seeds:
         yield session.run(make_plan(seed, wishes), again_command(seed, wishes, suite))

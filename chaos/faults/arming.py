@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from chaos.faults.places import PlacedFault
@@ -9,6 +10,16 @@ from chaos.faults.places import PlacedFault
 
 class UnknownPlace(ValueError):
     """The target has no such call or injection point, or can take no more faults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Casualty:
+    """Who was killed, at which call or point it was parked, and whether a placed fault did it."""
+
+    pid: int
+    role: str
+    call: str
+    by_place: bool
 
 
 @runtime_checkable
@@ -27,3 +38,6 @@ class ArmsFaults(Protocol):
 
     def disarm(self, number: int) -> None:
         """If it has not struck, it will not."""
+
+    def casualties(self, since: int) -> list[Casualty]:
+        """Who was killed in this run, in order, without the first `since` of them."""

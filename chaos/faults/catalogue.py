@@ -9,6 +9,8 @@ and, a while later, SIGCONT.
     postmaster+children    kill the postmaster, then its children
     all                    stop all processes, then kill all: nobody sees anybody die
     stop:ROLE              stop a process (the startup process during recovery), and continue it
+    place                  kill whoever reaches a place, while it is there; the plan says which,
+                           and what makes somebody reach it (chaos/faults/placing.py)
 
 Labels: every one of these is recoverable. Nothing that was acknowledged may be lost.
 """
@@ -37,7 +39,8 @@ STOPS: Final = (
     "stop:startup",
     "stop:postmaster",
 )
-FAULTS: Final = KILLS + STOPS
+PLACE: Final = "place"
+FAULTS: Final = (*KILLS, PLACE, *STOPS)
 GROUPS: Final = {"kill": KILLS, "stop": STOPS, "any": FAULTS}
 
 ENDS_THE_POSTMASTER: Final = frozenset({"postmaster", "postmaster+children", "all"})

@@ -53,7 +53,7 @@ CALLS: Final = (
     *("open", "close", "pread", "pread_into", "pwrite", "fsync", "fsync_directory", "truncate"),
     *("file_size", "rename", "unlink", "make_directory", "list_directory", "stat", "lock_file"),
     *("listen_unix", "listen_tcp", "accept", "receive", "send", "pipe", "redirect_output"),
-    *("write_log", "now_us", "monotonic_us", "sleep", "random_bytes"),
+    *("begin", "write_log", "now_us", "monotonic_us", "sleep", "random_bytes"),
     *("fork", "detach", "exit", "last_words", "pid", "parent_pid", "catch_signals", "signal"),
     *("take_signals", "reap", "process_exists", "set_title"),
     *("map_shared", "create_mutexes", "mutex_acquire", "mutex_release", "create_latches", "wake"),

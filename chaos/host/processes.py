@@ -136,7 +136,7 @@ class BatonProcesses:
         if baton.states[slot] == DEAD:
             return True
         if signal == Signal.KILL:
-            baton.places.kill_all([slot])
+            baton.places.kill_all([slot], by_place=False)
         else:
             baton.deliver(slot, signal)
             if slot == baton.slot and baton.fields[PENDING][slot] & QUIT_BIT:

@@ -147,7 +147,13 @@ class Server:
         killed = [pid for pid in pids if target.send(pid, signal.SIGKILL)]
         for ended in [victim for victim, held in self._stopped.items() if {*held} & {*killed}]:
             del self._stopped[ended]
-        if not self._sessions.pump(DEATH_BOUND_S, lambda: not any(map(target.is_running, killed))):
+        is_its_end = target.postmaster() in killed
+
+        def are_dead() -> bool:
+            noted = not is_its_end or target.exit_status() is not None
+            return noted and not any(map(target.is_running, killed))
+
+        if not self._sessions.pump(DEATH_BOUND_S, are_dead):
             raise Unexpected("expected that a killed process dies")
 
     def stop(self, victim: Victim) -> None:

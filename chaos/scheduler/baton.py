@@ -222,8 +222,8 @@ class Baton:
             at = ((step - back) & _ENTRY_MASK) * ENTRY_BYTES
             call = ring[at + _CALL_OFFSET]
             if ring[at + _SLOT_OFFSET] == self.slot and call != Call.DEATH:
-                break
-        return call
+                return call
+        return int(self.fields[PARKED_AT][self.slot])  # it has only waited on
 
     # waiting -------------------------------------------------------------------------------------
 

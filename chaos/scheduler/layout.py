@@ -7,6 +7,7 @@
     channels    what can be waited for through a descriptor: who waits
     counts      how often each role has made each call, and at which count a fault is armed
     faults      the armed faults, and what became of them
+    kill log    the last kills: who, where it was parked, and whether a placed fault did it
     names       strings that steps refer to by number: paths
     ring        the last two blocks of steps (chaos/scheduler/trace.py)
 
@@ -27,6 +28,8 @@ CHANNELS: Final = 1 << 12
 PENDING_CONNECTIONS: Final = 256
 FAULTS: Final = 64
 FAULT_WORDS: Final = 16
+KILL_LOG: Final = 256
+KILL_WORDS: Final = 3
 NAMES_BYTES: Final = 1 << 17
 BLOCK: Final = 4096
 """Steps per block: what is digested, and written to the trace, at once."""
@@ -71,7 +74,8 @@ TICK_US: Final = 5
     PREEMPTIONS_LEFT,  # -1: any number
     SEED,
     BLOCKS_CLOSED,
-) = range(32)
+    KILLS_LOGGED,
+) = range(33)
 HEADER_WORDS: Final = 64
 NEVER: Final = (1 << 62) - 1
 
@@ -129,7 +133,8 @@ _CONNECTIONS: Final = _PIPES + CHANNELS
 _COUNT_WORDS: Final = _CONNECTIONS + PENDING_CONNECTIONS
 _CELLS: Final = len(ROLES) * CALLS
 _FAULT_WORDS: Final = _COUNT_WORDS + 3 * _CELLS // 2
-_NAMES: Final = _FAULT_WORDS + FAULTS * FAULT_WORDS
+_KILL_LOG: Final = _FAULT_WORDS + FAULTS * FAULT_WORDS
+_NAMES: Final = _KILL_LOG + KILL_LOG * KILL_WORDS
 _DIGEST: Final = _NAMES + NAMES_BYTES // 8
 _RING: Final = _DIGEST + 4
 _END: Final = _RING + RING * ENTRY_BYTES // 8
@@ -159,7 +164,8 @@ class Layout:
         self.counts = cells[:_CELLS]
         self.triggers = cells[_CELLS : 2 * _CELLS]
         self.kills = cells[2 * _CELLS : 3 * _CELLS]
-        self.faults = words[_FAULT_WORDS:_NAMES]
+        self.faults = words[_FAULT_WORDS:_KILL_LOG]
+        self.kill_log = words[_KILL_LOG:_NAMES]
         self.names = memory[_NAMES * 8 : _DIGEST * 8]
         self.digest = memory[_DIGEST * 8 : _RING * 8]
         self.ring = memory[_RING * 8 : _END * 8]

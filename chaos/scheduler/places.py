@@ -26,6 +26,9 @@ from chaos.scheduler.layout import (
     FAULTS_MADE,
     FOR_TIME,
     FREE,
+    KILL_LOG,
+    KILL_WORDS,
+    KILLS_LOGGED,
     LSN_AT,
     NEVER,
     NEXT,
@@ -224,7 +227,7 @@ class Places:
         kind = _ACTIONS[entry[ACTION]]
         argument = entry[ARGUMENT]
         if kind == texts.KILL:
-            self.kill_all(self._victims(entry[WHO]))
+            self.kill_all(self._victims(entry[WHO]), by_place=True)
         elif kind == texts.STOP:
             for slot in self._victims(entry[WHO]):
                 baton.stop(slot, baton.now_us() + argument)
@@ -250,13 +253,17 @@ class Places:
             found.append(own)
         return found
 
-    def kill_all(self, slots: list[int]) -> None:
+    def kill_all(self, slots: list[int], *, by_place: bool) -> None:
         """Kill these, and count each at the place where it was parked."""
-        fields, kills = self._layout.fields, self._layout.kills
+        fields, log, words = self._layout.fields, self._layout.kill_log, self._words
         last = self._baton.last_call()
         for slot in slots:
             call = last if slot == self._baton.slot else fields[PARKED_AT][slot]
-            kills[fields[ROLE][slot] * CALLS + call] += 1
+            cell = fields[ROLE][slot] * CALLS + call
+            self._layout.kills[cell] += 1
+            at = words[KILLS_LOGGED] % KILL_LOG * KILL_WORDS
+            log[at], log[at + 1], log[at + 2] = fields[VPID][slot], cell, int(by_place)
+            words[KILLS_LOGGED] += 1
         for slot in slots:
             self._baton.kill(slot)
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chaos.faults.arming import Casualty
 from chaos.scheduler.baton import Alarm, Baton
 from chaos.scheduler.calls import CALL_NAMES, CALLS, ROLES, Call
 from chaos.scheduler.layout import (
@@ -27,11 +28,15 @@ from chaos.scheduler.layout import (
     EARLIEST_US,
     FREE,
     HOLDER,
+    KILL_LOG,
+    KILL_WORDS,
+    KILLS_LOGGED,
     LSN_AT,
     MEAN_RUN,
     NEVER,
     NEXT,
     PARENT,
+    PARKED_AT,
     PREEMPTIONS_LEFT,
     REAL_PID,
     ROLE,
@@ -190,6 +195,11 @@ class World:
         """Whether it is not scheduled at present."""
         return bool(self.layout.states[slot] & STOPPED)
 
+    def parked_at(self, slot: int) -> str:
+        """The call or point at which a participant waits for its turn."""
+        call = int(self.layout.fields[PARKED_AT][slot])
+        return str(CALL_NAMES[call])
+
     def release(self, slot: int) -> None:
         """The controller has taken note of the end of its child."""
         self.layout.states[slot] = FREE
@@ -201,6 +211,16 @@ class World:
     def reached(self) -> dict[str, dict[str, int]]:
         """How often each role has made each call: role, call, count."""
         return self._table(self.layout.counts)
+
+    def kills_since(self, number: int) -> list[Casualty]:
+        """The kills of this run from that number on (counted from 0), as far as they are known."""
+        log, count = self.layout.kill_log, int(self.layout.words[KILLS_LOGGED])
+        found = []
+        for index in range(max(number, count - KILL_LOG), count):
+            vpid, cell, by_place = log[index % KILL_LOG * KILL_WORDS :][:KILL_WORDS]
+            role, call = divmod(cell, CALLS)
+            found.append(Casualty(int(vpid), ROLES[role], CALL_NAMES[call], bool(by_place)))
+        return found
 
     def killed(self) -> dict[str, dict[str, int]]:
         """At which call processes of each role were killed, and how often."""
@@ -229,7 +249,7 @@ class World:
         elif number == posix_signal.SIGCONT:
             baton.go_on(slot)
         elif number == posix_signal.SIGKILL:
-            baton.places.kill_all([slot])
+            baton.places.kill_all([slot], by_place=False)
         else:
             baton.deliver(slot, number)
 

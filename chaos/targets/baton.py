@@ -7,15 +7,17 @@ Pids here are virtual, time is virtual, and a process is looked up in the world'
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
-from chaos.faults.arming import UnknownPlace
+from chaos.faults.arming import Casualty, UnknownPlace
 from chaos.faults.places import PlacedFault
 from chaos.host.files import WORLD
 from chaos.scheduler.places import NoSuchPlace
 from chaos.scheduler.world import Participant, Schedule, World
+from chaos.targets import processes
 from chaos.targets.engine import EngineTarget
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.processes import Role
@@ -25,6 +27,7 @@ from chaos.waiting.baton import BatonWaiting
 SERVE: Final = "chaos.targets.engine:serve_in_world"
 INITIALIZE: Final = "chaos.targets.engine:initialize_in_world"
 LOOK_AGAIN_S: Final = 0.002
+STACK_SECONDS: Final = 1.0
 ROLES: Final = {str(role): role for role in Role}
 
 
@@ -171,6 +174,29 @@ class BatonEngineTarget(EngineTarget):
         """Not any more."""
         self.world.baton.places.disarm(number)
 
+    def casualties(self, since: int) -> list[Casualty]:
+        """By virtual pid."""
+        return self.world.kills_since(since)
+
+    def stacks(self) -> str:
+        """Where each process is in its code, the parked ones too."""
+        path = self.directory / "stacks"
+        told = []
+        for one in self._alive():
+            before = path.stat().st_size if path.exists() else 0
+            if not processes.send(one.pid, signal.SIGUSR1):
+                continue
+            deadline = time.monotonic() + STACK_SECONDS
+            while time.monotonic() < deadline and (
+                not path.exists() or path.stat().st_size == before or not _ends(path)
+            ):
+                time.sleep(0.001)
+            text = path.read_bytes()[before:].decode(errors="replace") if path.exists() else ""
+            told.append(
+                f"{one.role} ({one.vpid}), parked at {self.world.parked_at(one.slot)}:\n{text}"
+            )
+        return "\n".join(told)
+
     # what is seen --------------------------------------------------------------------------------
 
     def remember_shared_memory(self) -> None:
@@ -182,3 +208,7 @@ class BatonEngineTarget(EngineTarget):
         while self.survivors() and self._baton_waiting.now_s() < deadline:
             self._baton_waiting.sleep(LOOK_AGAIN_S)
         return super().leftovers()
+
+
+def _ends(path: Path) -> bool:
+    return path.read_bytes().endswith(b"\n")

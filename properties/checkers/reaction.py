@@ -8,6 +8,7 @@
 - postmaster killed: its children leave by themselves; while one of them lives, no other postmaster
   starts; then one starts and replays.
 - postmaster+children, all: another postmaster starts and replays.
+- several at once, or one while the server starts or stops: it comes back.
 - stopped and continued: nothing happens.
 
 Source: PostgreSQL 15, postmaster.c (`reaper`, `HandleChildCrash`).
@@ -144,6 +145,12 @@ def started_anew(strike: Facts, seen: Facts) -> Iterator[Problem]:
     yield from ended_well(seen, ORPHAN_ENDINGS)
 
 
+def came_back(_strike: Facts, seen: Facts) -> Iterator[Problem]:
+    """Several died, or one while the server started or stopped: it came back, and nobody stayed."""
+    yield from orphans_left(seen)
+    yield from ended_well(seen, ORPHAN_ENDINGS)
+
+
 def orphans_left(seen: Facts) -> Iterator[Problem]:
     """Children of a dead postmaster notice, and leave."""
     if seen["orphans_left"]:
@@ -170,6 +177,7 @@ CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[Problem]]]] = {
     "postmaster": started_anew,
     "postmaster+children": started_anew,
     "all": started_anew,
+    "place": came_back,
 }
 
 

@@ -1,0 +1,94 @@
+"""Draws places for faults, from what is known to be reached (chaos/faults/reach.py)."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Final
+
+from chaos.faults.places import (
+    ALL,
+    CLOCK,
+    DELAY,
+    ERROR,
+    ERRORS,
+    KILL,
+    SELF,
+    SHORT,
+    STOP,
+    Action,
+    Place,
+    PlacedFault,
+)
+from chaos.faults.reach import LOAD, REACH
+
+SHARE_OF_LOAD: Final = 0.6
+SHARE_ALONE: Final = 0.85
+ENDS_ALL: Final = ("all", "postmaster+children")
+COMPANY: Final = (
+    (SELF, "postmaster"),
+    (SELF, "checkpointer"),
+    (SELF, "walwriter"),
+    (SELF, "backend"),
+    (ALL,),
+)
+"""Who may die together with the one that is at the place."""
+
+DISTURBANCES: Final = (
+    ("backend", "send", 300, Action(SHORT)),
+    ("backend", "receive", 300, Action(SHORT)),
+    ("backend", "pwrite", 40, Action(SHORT)),
+    ("walwriter", "pwrite", 8, Action(SHORT)),
+    ("checkpointer", "pwrite", 30, Action(SHORT)),
+    ("backend", "wait", 300, Action(ERROR, errno=ERRORS["eintr"])),
+    ("checkpointer", "wait", 4, Action(ERROR, errno=ERRORS["eintr"])),
+    ("postmaster", "wait", 4, Action(ERROR, errno=ERRORS["eintr"])),
+    ("backend", "wake", 40, Action(DELAY, duration_us=5_000)),
+    ("backend", "mutex_release", 5000, Action(DELAY, duration_us=2_000)),
+    ("walwriter", "fsync", 4, Action(DELAY, duration_us=50_000)),
+    ("backend", "commit-record-flushed", 50, Action(STOP, (SELF,), duration_us=30_000)),
+    ("backend", "heap-page-changed", 100, Action(STOP, (SELF,), duration_us=30_000)),
+    ("checkpointer", "checkpoint-redo-taken", 1, Action(STOP, (SELF,), duration_us=100_000)),
+    ("checkpointer", "buffer-written", 20, Action(STOP, (SELF,), duration_us=100_000)),
+    ("walwriter", "wal-written-not-synced", 4, Action(STOP, (SELF,), duration_us=100_000)),
+    ("bgwriter", "wait", 8, Action(CLOCK, duration_us=3_600_000_000)),
+    ("backend", "wait", 200, Action(CLOCK, duration_us=-60_000_000)),
+)
+"""Faults that nobody may notice: role, call, about how often it is made, and what happens."""
+
+
+def draw_count(chance: random.Random, about: int) -> int:
+    """Which time: the first ones are as likely as all the later ones."""
+    return min(about, int(10 ** chance.uniform(0, math.log10(about + 1))))
+
+
+def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
+    """For a kind of kill: the placed fault as text, and its occasion. Always draws the same number
+    of times.
+    """
+    roles = sorted(REACH)
+    drawn = chance.choice(roles)
+    instead = chance.random()
+    role = kind if kind in REACH else drawn
+    if kind == "backend" and instead < 0.1:
+        role = "dead-end"
+    occasions = REACH[role]
+    others = sorted(set(occasions) - {LOAD})
+    in_load, other = chance.random() < SHARE_OF_LOAD, chance.random()
+    occasion = LOAD if LOAD in occasions and (in_load or not others) else ""
+    occasion = occasion or others[int(other * len(others))]
+    calls = sorted(occasions[occasion])
+    call = calls[int(chance.random() * len(calls))]
+    count = draw_count(chance, occasions[occasion][call])
+    alone, company = chance.random() < SHARE_ALONE, chance.choice(COMPANY)
+    who = (ALL,) if kind in ENDS_ALL else (SELF,) if alone else company
+    return str(PlacedFault(Place(role, call, count), Action(KILL, who))), occasion
+
+
+def draw_disturbances(chance: random.Random) -> tuple[str, ...]:
+    """Some faults that nobody may notice, in about every second cycle."""
+    drawn = []
+    for _ in range(3):
+        role, call, about, action = chance.choice(DISTURBANCES)
+        drawn.append(str(PlacedFault(Place(role, call, draw_count(chance, about)), action)))
+    return tuple(drawn[: chance.choice((0, 0, 0, 1, 2, 3))])

@@ -1,0 +1,105 @@
+"""Strikes at a place: arms the fault, brings about what makes somebody reach the place, and waits.
+
+The process that gets there strikes itself, parked between two steps; the controller learns of it
+when it has the turn again. What makes a process get somewhere (chaos/faults/reach.py):
+
+    load       the clients' work, and a checkpoint if the cycle asks for one
+    crash      a backend is killed, so that everybody goes through a crash restart
+    start      all are killed, and the server is started
+    shutdown   a fast shutdown, and a start
+
+FAULT-3  A place that was not reached has not struck, and the fault is disarmed.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Final
+
+from chaos.driver import Driver
+from chaos.faults.arming import ArmsFaults
+from chaos.faults.catalogue import PLACE
+from chaos.faults.places import SELF, PlacedFault, parse_fault
+from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
+from chaos.faults.striking import Strike, Striker
+from chaos.plan import Fault
+from chaos.reaction import Reaction, Watch
+from chaos.targets.api import Target
+from chaos.targets.log import marks_in
+
+TICK_S: Final = 0.001
+LOAD_OPERATIONS: Final = 120
+"""A place that is not reached while so many operations begin is not reached."""
+LOAD_BOUND_S: Final = 3.0
+RESTART_BOUND_S: Final = 10.0
+
+
+class Placer:
+    """Does the fault `place`."""
+
+    def __init__(self, target: Target, driver: Driver, striker: Striker, watch: Watch) -> None:
+        self._target = target
+        self._driver = driver
+        self._waiting = driver.waiting
+        self._striker = striker
+        self._watch = watch
+        self.reaction = Reaction(PLACE)
+
+    def strike(self, fault: Fault) -> Strike:
+        """Arm, bring about, wait. The strike has the role's name if the role's contract is its."""
+        placed = parse_fault(fault.placed)
+        target = self._target
+        if not isinstance(target, ArmsFaults):
+            raise TypeError(f"{target.name} has no places")
+        before = len(target.casualties(0))
+        strike = self._striker.begin(self._name(fault, placed))
+        self.reaction = Reaction(strike.name)
+        number = target.arm(placed)
+        if fault.occasion == LOAD:
+            self._load(target, number)
+        else:
+            self._provoke(fault, strike, target, number)
+        if target.has_struck(number):
+            strike.struck = True
+            strike.kills[placed.place.role] += 1
+            strike.at = self._waiting.now_s()
+        else:
+            strike.missed = f"nobody reached {placed.place} ({fault.occasion})"
+        target.disarm(number)  # FAULT-3
+        fallen = [casualty.pid for casualty in target.casualties(before)]
+        strike.victims += [pid for pid in fallen if pid not in strike.victims]
+        return strike
+
+    def _name(self, fault: Fault, placed: PlacedFault) -> str:
+        """A kill of one process under load is answered as any kill of that role."""
+        role = placed.place.role
+        alone = placed.action.who == (SELF,) and fault.occasion == LOAD
+        return role if alone and role != "dead-end" else PLACE
+
+    def _load(self, target: ArmsFaults, number: int) -> None:
+        tally = self._driver.tally
+        goal = tally.started + LOAD_OPERATIONS
+        self._driver.pump(LOAD_BOUND_S, lambda: target.has_struck(number) or tally.started >= goal)
+
+    def _provoke(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
+        """Something else happens first, and counts as a fault of its own."""
+        if fault.occasion == SHUTDOWN:
+            self._target.send(self._target.postmaster(), signal.SIGINT)
+            strike.struck = True
+        else:
+            name = {CRASH: "backend", START: "all"}[fault.occasion]
+            begun = self._striker.kill(fault, name)
+            strike.kills += begun.kills
+            strike.victims += begun.victims
+            strike.struck = begun.struck
+            if not begun.struck:
+                return
+        deadline = self._waiting.now_s() + RESTART_BOUND_S
+        began_at = len(self._watch.lines)
+        while not target.has_struck(number) and self._waiting.now_s() < deadline:
+            if self._target.exit_status() is not None:
+                self._watch.restart(strike, self.reaction)
+            self._driver.pump(TICK_S)
+            self._watch.read_log()
+            if "ready" in marks_in(self._watch.lines[began_at:]):
+                return
