@@ -35,14 +35,14 @@ class Session:
     """What all runs of one command have in common: use it as a context manager.
 
     One launcher serves all runs, since a new one costs an interpreter and the import of the target.
-    It is given up after a run in which the harness broke.
+    It is given up after a run in which the harness broke. With `out` None no bundles are written.
     """
 
     def __init__(
         self,
         factory: TargetFactory,
         suite: Suite,
-        out: Path,
+        out: Path | None,
         observer: Observer,
         make_launcher: Callable[[Sequence[int]], Launcher] = Launcher,
     ) -> None:
@@ -96,7 +96,8 @@ class Session:
             except Exception as error:  # noqa: BLE001 - see above: this is where they end
                 harness = traceback.format_exc()
                 _broken(outcome, f"{type(error).__name__}: {error}")
-            if outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN):
+            failed = outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN)
+            if failed and self.out is not None:
                 self.observer.phase("writing the bundle")
                 _freeze(target)
                 history = run.history if run is not None else None
@@ -158,7 +159,7 @@ class Session:
             self.close()
 
 
-def open_session(wishes: Wishes, suite: str, out: Path, observer: Observer) -> Session:
+def open_session(wishes: Wishes, suite: str, out: Path | None, observer: Observer) -> Session:
     """A session for what the user named; UnknownName when there is no such target or suite."""
     return Session(target_factory(wishes.target), load(suite), out, observer)
 

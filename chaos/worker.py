@@ -5,8 +5,9 @@ Started by a pool; ends when its standard input ends, on SIGTERM, or when the po
 however that dies: then a run that is under way is ended in order. If it dies itself, its launcher
 removes what the run had (LAUNCH-1), and the pool counts that one run as broken.
 
-Protocol: lines. First comes an `Order` as JSON, then one seed a line, each when the answer to the
-one before has come: `{"result": ...}` as of `chaos run --json`, or `{"refused": why}`.
+Protocol: lines. First comes an `Order` as JSON, then one seed a line, or one plan as JSON, each
+when the answer to the one before has come: `{"result": ...}` as of `chaos run --json`, or
+`{"refused": why}`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from chaos.plan import Wishes, make_plan
+from chaos.plan import Plan, Wishes, make_plan
 from chaos.report.observer import Silent
 from chaos.session import again_command, open_session
 from chaos.targets.api import TargetUnusable
@@ -31,11 +32,12 @@ class Order:
     """What a worker is told once.
 
     `pin` is the CPU for the worker, and so for all that it starts; None leaves that to the machine.
+    `out` is where bundles go; None: there are none.
     """
 
     wishes: Wishes
     suite: str
-    out: str
+    out: str | None
     pin: int | None = None
 
     def to_line(self) -> bytes:
@@ -55,13 +57,16 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     if order["pin"] is not None:
         os.sched_setaffinity(0, {order["pin"]})
     wishes, suite = Wishes(**order["wishes"]), order["suite"]
-    with open_session(wishes, suite, Path(order["out"]), Silent()) as session:
+    out = Path(order["out"]) if order["out"] is not None else None
+    with open_session(wishes, suite, out, Silent()) as session:
         for line in iter(orders.readline, b""):
-            seed = int(line)
+            asked = json.loads(line)
+            is_seed = isinstance(asked, int)
+            plan = make_plan(asked, wishes) if is_seed else Plan.from_object(asked)
             answer: dict[str, Any]
             try:
-                command = again_command(seed, wishes, suite)
-                answer = {"result": session.run(make_plan(seed, wishes), command)}
+                command = again_command(plan.seed, wishes, suite)
+                answer = {"result": session.run(plan, command)}
             except TargetUnusable as error:
                 answer = {"refused": str(error)}
             answers.write(json.dumps(answer).encode() + b"\n")
