@@ -37,9 +37,7 @@ COMPANY: Final = (
 DISTURBANCES: Final = (
     ("backend", "send", 300, Action(SHORT)),
     ("backend", "receive", 300, Action(SHORT)),
-    ("backend", "pwrite", 40, Action(SHORT)),
     ("walwriter", "pwrite", 8, Action(SHORT)),
-    ("checkpointer", "pwrite", 30, Action(SHORT)),
     ("backend", "wait", 300, Action(ERROR, errno=ERRORS["eintr"])),
     ("checkpointer", "wait", 4, Action(ERROR, errno=ERRORS["eintr"])),
     ("postmaster", "wait", 4, Action(ERROR, errno=ERRORS["eintr"])),
@@ -54,7 +52,11 @@ DISTURBANCES: Final = (
     ("bgwriter", "wait", 8, Action(CLOCK, duration_us=3_600_000_000)),
     ("backend", "wait", 200, Action(CLOCK, duration_us=-60_000_000)),
 )
-"""Faults that nobody may notice: role, call, about how often it is made, and what happens."""
+"""Faults that nobody may notice: role, call, about how often it is made, and what happens.
+
+Of writes only the WAL writer's: WAL is written on where a write ended, but a short write of a page
+is an error, as if the disk were full.
+"""
 
 
 def draw_count(chance: random.Random, about: int) -> int:
