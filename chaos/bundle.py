@@ -1,8 +1,11 @@
 """What is kept of a run that did not hold: all that is needed to understand it and to do it again.
 
-summary.json    the result, versions, and the command that runs the seed again
+summary.json    the result, versions, the suite, and the command that runs the seed again
 plan.json       all that the seed decided
 history.jsonl   the operations, one event a line; history.edn is the same for Jepsen's tools
+trace.bin.gz    under the baton: every step and every decision (chaos/trace/recording.py), with
+names.json      the names of the files that the steps refer to
+stacks.txt      under the baton: where each process was in its code
 logs/           what the server logged
 data-crash/     the data directory as the last crash left it (the plan: which kills have one)
 data/           the data directory at the end of the run
@@ -12,17 +15,24 @@ harness.txt     the traceback, if it was the harness that broke
 from __future__ import annotations
 
 import json
-import platform
 import shutil
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chaos.history import History, event_to_edn, write_history
 from chaos.plan import Plan
 from chaos.targets.api import Target
 from chaos.targets.templates import copy_tree
+from chaos.trace.recording import Recording
+from chaos.versions import versions
+
+SUMMARY: Final = "summary.json"
+PLAN: Final = "plan.json"
+HISTORY: Final = "history.jsonl"
+LOGS: Final = "logs"
+DATA: Final = "data"
 
 
 def bundle_directory(out: Path, seed: int) -> Path:
@@ -39,29 +49,45 @@ def bundle_directory(out: Path, seed: int) -> Path:
             return path
 
 
-def write_bundle(
-    path: Path,
-    plan: Plan,
-    history: History | None,
-    target: Target | None,
-    harness: str | None,
-) -> None:
-    """Everything but the summary, while the target's files are still there."""
-    (path / "plan.json").write_text(json.dumps(plan.to_object(), indent=2) + "\n", encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that is over, while the target's files are still there.
+
+    `history` is None when it did not even begin, `harness` the traceback if that broke;
+    `recording` and `stacks` are there for a run under the baton, `stacks` only of one that failed.
+    """
+
+    plan: Plan
+    history: History | None
+    target: Target
+    harness: str | None = None
+    recording: Recording | None = None
+    stacks: str | None = None
+
+
+Keeper = Callable[[Finished], None]
+"""Keeps something of a run; OSError."""
+
+
+def write_bundle(path: Path, finished: Finished) -> None:
+    """Everything but the summary, into a directory that is there."""
+    plan, history, target = finished.plan, finished.history, finished.target
+    (path / PLAN).write_text(json.dumps(plan.to_object(), indent=2) + "\n", encoding="utf-8")
     if history is not None:
-        write_history(path / "history.jsonl", history)
+        write_history(path / HISTORY, history)
         with (path / "history.edn").open("w", encoding="utf-8") as file:
             file.writelines(event_to_edn(event) + "\n" for event in history)
-    if harness is not None:
-        (path / "harness.txt").write_text(harness, encoding="utf-8")
-    if target is None:
-        return
-    logs = path / "logs"
+    for name, text in (("harness.txt", finished.harness), ("stacks.txt", finished.stacks)):
+        if text is not None:
+            (path / name).write_text(text, encoding="utf-8")
+    if finished.recording is not None:
+        finished.recording.save(path)
+    logs = path / LOGS
     logs.mkdir()
     for log in target.log.paths():
         shutil.copyfile(log, logs / log.name)
-    if target.data_directory.is_dir():
-        copy_tree(target.data_directory, path / "data")
+    if target.data_directory.is_dir() and target.data_directory != Path():
+        copy_tree(target.data_directory, path / DATA)
     image = target.crash_image_directory()
     if image is not None:
         copy_tree(image, path / "data-crash")
@@ -72,7 +98,6 @@ def write_summary(path: Path, result: Mapping[str, Any], command: str) -> None:
     summary = {
         **result,
         "command": command,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
+        "versions": versions(),
     }
-    (path / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (path / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -18,16 +18,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from chaos.bundle import bundle_directory, write_bundle, write_summary
+from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
 from chaos.plan import BATON, Plan, Wishes
-from chaos.report.observer import Observer
+from chaos.report.observer import Observer, Silent
 from chaos.run import Outcome, Run
 from chaos.scheduler.world import Schedule, World, WorldBroken
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import Launcher, LauncherGone
+from chaos.trace.recording import Recording
 from chaos.verdict import Verdict
 
 
@@ -45,9 +46,11 @@ class Session:
         out: Path | None,
         observer: Observer,
         make_launcher: Callable[[Sequence[int]], Launcher] = Launcher,
+        suite_name: str = DEFAULT_SUITE,
     ) -> None:
         self.factory = factory
         self.suite = suite
+        self.suite_name = suite_name
         self.out = out
         self.observer = observer
         self._make_launcher = make_launcher
@@ -73,10 +76,17 @@ class Session:
             os.sched_setaffinity(0, self._usable)
             self._usable = set()
 
-    def run(self, plan: Plan, command: str) -> dict[str, Any]:
-        """One run; what `--json` prints. TargetUnusable before anything was measured."""
+    def run(
+        self, plan: Plan, command: str, keep: Keeper | None = None, *, is_told: bool = True
+    ) -> dict[str, Any]:
+        """One run; what `--json` prints. TargetUnusable before anything was measured.
+
+        `keep` is given the run when it is over, while the target's files are still there. Of a run
+        that is not told of, nobody hears and no bundle is written: it was done before.
+        """
         began = time.monotonic()
-        self.observer.begin(plan)
+        observer = self.observer if is_told else Silent()
+        observer.begin(plan)
         outcome = Outcome(plan)
         harness: str | None = None
         bundle: Path | None = None
@@ -85,7 +95,7 @@ class Session:
         is_fit = False
         try:
             try:
-                run = Run(plan, target, self.suite, self.observer)
+                run = Run(plan, target, self.suite, observer)
                 outcome = run.outcome
                 run.execute()
             except TargetUnusable:
@@ -96,18 +106,12 @@ class Session:
             except Exception as error:  # noqa: BLE001 - see above: this is where they end
                 harness = traceback.format_exc()
                 _broken(outcome, f"{type(error).__name__}: {error}")
-            failed = outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN)
-            if failed and self.out is not None:
-                self.observer.phase("writing the bundle")
-                _freeze(target)
-                history = run.history if run is not None else None
-                try:
-                    bundle = bundle_directory(self.out, plan.seed)
-                    write_bundle(bundle, plan, history, target, harness)
-                except OSError as error:
-                    outcome.reason += f"; the bundle could not be written: {error}"
-            if isinstance(target, BatonEngineTarget):
-                _note_world(outcome, target.world)
+            finished = _finished(outcome, run, target, harness)
+            if is_told and _has_failed(outcome) and self.out is not None:
+                observer.phase("writing the bundle")
+                bundle = _bundle_in(self.out, finished, outcome)
+            if keep is not None:
+                _let_keep(keep, finished, outcome)
             is_fit = outcome.verdict is not Verdict.HARNESS_BROKEN
         finally:
             try:
@@ -120,8 +124,8 @@ class Session:
         if bundle is not None:
             # The summary says that the bundle is complete; without it, it is not.
             with contextlib.suppress(OSError):
-                write_summary(bundle, result, command)
-        self.observer.end(result)
+                write_summary(bundle, result | {"suite": self.suite_name}, command)
+        observer.end(result)
         return result
 
     def _make_target(self, plan: Plan) -> Target:
@@ -161,7 +165,51 @@ class Session:
 
 def open_session(wishes: Wishes, suite: str, out: Path | None, observer: Observer) -> Session:
     """A session for what the user named; UnknownName when there is no such target or suite."""
-    return Session(target_factory(wishes.target), load(suite), out, observer)
+    factory = target_factory(wishes.target)
+    return Session(factory, load(suite), out, observer, suite_name=suite)
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return outcome.verdict in (Verdict.VIOLATED, Verdict.HARNESS_BROKEN)
+
+
+def _finished(outcome: Outcome, run: Run | None, target: Target, harness: str | None) -> Finished:
+    """What there is to keep of the run. The world is over, so nobody in it runs any more; of a
+    free target that has failed everybody stands still.
+    """
+    recording, stacks = None, None
+    if isinstance(target, BatonEngineTarget):
+        if target.has_begun:
+            stacks = target.stacks() if _has_failed(outcome) else None
+            _note_world(outcome, target.world)
+            recording = Recording(target.trace_path(), tuple(target.world.names()))
+    elif _has_failed(outcome):
+        _freeze(target)
+    history = run.history if run is not None else None
+    return Finished(outcome.plan, history, target, harness, recording, stacks)
+
+
+def _bundle_in(out: Path, finished: Finished, outcome: Outcome) -> Path | None:
+    """The new bundle's directory, if it could be made; what it lacks is added to the reason."""
+    bundle = None
+    try:
+        bundle = bundle_directory(out, finished.plan.seed)
+        write_bundle(bundle, finished)
+    except OSError as error:
+        outcome.reason += f"; the bundle could not be written: {error}"
+    return bundle
+
+
+def _let_keep(keep: Keeper, finished: Finished, outcome: Outcome) -> None:
+    """What cannot be kept breaks the harness, but takes nothing from a violation."""
+    try:
+        keep(finished)
+    except OSError as error:
+        reason = f"what was to be kept of the run could not be written: {error}"
+        if _has_failed(outcome):
+            outcome.reason += f"; {reason}"
+        else:
+            _broken(outcome, reason)
 
 
 def _note_world(outcome: Outcome, world: World) -> None:

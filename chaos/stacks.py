@@ -15,13 +15,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-from chaos.scheduler.calls import CALL_NAMES, ROLES
-from chaos.scheduler.layout import HOLDER, PARKED_AT
+from chaos.scheduler.calls import ROLES
+from chaos.scheduler.layout import HOLDER
 from chaos.scheduler.world import World
 
 ANSWERS_WITHIN_S: Final = 2.0
 QUIET_S: Final = 0.02
-CONTROLLER_SLOT: Final = 0
 
 
 def stacks_of(world: World, file: Path) -> str:
@@ -33,7 +32,7 @@ def stacks_of(world: World, file: Path) -> str:
         if world.layout.words[HOLDER] == one.slot:
             state = "has the turn"
         else:
-            state = f"parked at {CALL_NAMES[world.layout.fields[PARKED_AT][one.slot]]}"
+            state = f"parked at {world.parked_at(one.slot)}"
         parts.append(f"{one.role} {one.vpid}: {state}\n{_ask(one.pid, file)}")
     return "\n".join(parts)
 

@@ -7,7 +7,6 @@ Pids here are virtual, time is virtual, and a process is looked up in the world'
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
@@ -17,7 +16,7 @@ from chaos.faults.places import PlacedFault
 from chaos.host.files import WORLD
 from chaos.scheduler.places import NoSuchPlace
 from chaos.scheduler.world import Participant, Schedule, World
-from chaos.targets import processes
+from chaos.stacks import stacks_of
 from chaos.targets.engine import EngineTarget
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.processes import Role
@@ -27,7 +26,6 @@ from chaos.waiting.baton import BatonWaiting
 SERVE: Final = "chaos.targets.engine:serve_in_world"
 INITIALIZE: Final = "chaos.targets.engine:initialize_in_world"
 LOOK_AGAIN_S: Final = 0.002
-STACK_SECONDS: Final = 1.0
 ROLES: Final = {str(role): role for role in Role}
 
 
@@ -52,6 +50,7 @@ class BatonEngineTarget(EngineTarget):
         self._vpid = 0
         self._status: int | None = None
         self._baton_waiting = BatonWaiting(world)
+        self.has_begun = False
 
     def base_settings(self) -> dict[str, str]:
         """Paths as the engine sees them."""
@@ -68,6 +67,7 @@ class BatonEngineTarget(EngineTarget):
         """The same, and the world begins."""
         super().create()
         self.world.begin(self.schedule, str(self.trace_path()))
+        self.has_begun = True
 
     # its life ------------------------------------------------------------------------------------
 
@@ -180,22 +180,7 @@ class BatonEngineTarget(EngineTarget):
 
     def stacks(self) -> str:
         """Where each process is in its code, the parked ones too."""
-        path = self.directory / "stacks"
-        told = []
-        for one in self._alive():
-            before = path.stat().st_size if path.exists() else 0
-            if not processes.send(one.pid, signal.SIGUSR1):
-                continue
-            deadline = time.monotonic() + STACK_SECONDS
-            while time.monotonic() < deadline and (
-                not path.exists() or path.stat().st_size == before or not _ends(path)
-            ):
-                time.sleep(0.001)
-            text = path.read_bytes()[before:].decode(errors="replace") if path.exists() else ""
-            told.append(
-                f"{one.role} ({one.vpid}), parked at {self.world.parked_at(one.slot)}:\n{text}"
-            )
-        return "\n".join(told)
+        return stacks_of(self.world, self.directory / "stacks")
 
     # what is seen --------------------------------------------------------------------------------
 
@@ -208,7 +193,3 @@ class BatonEngineTarget(EngineTarget):
         while self.survivors() and self._baton_waiting.now_s() < deadline:
             self._baton_waiting.sleep(LOOK_AGAIN_S)
         return super().leftovers()
-
-
-def _ends(path: Path) -> bool:
-    return path.read_bytes().endswith(b"\n")
