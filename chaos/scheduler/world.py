@@ -53,6 +53,7 @@ from chaos.scheduler.layout import (
     WALL_US,
     Layout,
 )
+from chaos.scheduler.names import Names
 from chaos.scheduler.strategies import STRATEGIES
 from chaos.scheduler.trace import Trace
 
@@ -208,6 +209,10 @@ class World:
         """The process that the controller has started for this slot."""
         self.layout.fields[REAL_PID][slot] = pid
 
+    def names(self) -> list[str]:
+        """The strings that steps refer to by number, number 1 first."""
+        return Names(self.layout).all()
+
     def reached(self) -> dict[str, dict[str, int]]:
         """How often each role has made each call: role, call, count."""
         return self._table(self.layout.counts)
@@ -278,6 +283,8 @@ class _ControllersBaton(Baton):
             words = self.words
             holder = self._world.participant(words[HOLDER])
             if not _is_alive(holder.pid):
+                if words[HOLDER] != holder.slot:
+                    continue  # it had handed over, and left
                 raise WorldBroken(
                     f"the {holder.role} ({holder.vpid}) died outside the plan, after step"
                     f" {words[STEP]}, which was {CALL_NAMES[self.last_call()]}"
