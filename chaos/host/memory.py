@@ -214,10 +214,8 @@ class BatonMemory:
 
     def sleep(self, milliseconds: float) -> None:
         baton = self._baton
-        struck = baton.step(Call.SLEEP, int(milliseconds * 1000))
+        baton.step(Call.SLEEP, int(milliseconds * 1000))
         until = baton.now_us() + int(milliseconds * 1000)
-        if struck is not None and struck.kind == ERROR:
-            return
         while baton.now_us() < until:
             if baton.fields[ORPHAN][baton.slot]:
                 raise PostmasterDied

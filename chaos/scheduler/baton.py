@@ -216,14 +216,14 @@ class Baton:
         return words[JUMPED_US] + words[STEP] * TICK_US
 
     def last_call(self) -> int:
-        """What this participant's last step was about, which may be some lines of the trace ago."""
-        ring, step = self._ring, self.words[STEP]
+        """What the holder's last step was about, which may be some lines of the trace ago."""
+        ring, step, holder = self._ring, self.words[STEP], self.words[HOLDER]
         for back in range(SLOTS):
             at = ((step - back) & _ENTRY_MASK) * ENTRY_BYTES
             call = ring[at + _CALL_OFFSET]
-            if ring[at + _SLOT_OFFSET] == self.slot and call != Call.DEATH:
+            if ring[at + _SLOT_OFFSET] == holder and call != Call.DEATH:
                 return call
-        return int(self.fields[PARKED_AT][self.slot])  # it has only waited on
+        return int(self.fields[PARKED_AT][holder])  # it has only waited on
 
     # waiting -------------------------------------------------------------------------------------
 
@@ -354,8 +354,8 @@ class Baton:
     def _hand_over(self, chosen: int) -> None:
         words = self.words
         words[SWITCHES] += 1
-        words[HOLDER] = chosen
         self.fields[PARKED_AT][self.slot] = self.last_call()
+        words[HOLDER] = chosen
         self._ring[(words[STEP] & _ENTRY_MASK) * ENTRY_BYTES + _NEXT_OFFSET] = chosen
         os.eventfd_write(self._doorbells[chosen], 1)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.stage import Stage
+
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
@@ -16,3 +18,10 @@ def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="test-chaos-") as directory:
         os.chmod(directory, 0o755)
         yield Path(directory)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A world with a hand-over every few steps, whose controller is the test."""
+    with Stage(tmp_path / "world") as one:
+        yield one

@@ -1,0 +1,156 @@
+"""A world on which the test is the controller, and a function plays the postmaster.
+
+    with Stage(directory) as stage:
+        stage.arm("backend fsync 2: kill")
+        stage.play(main)            # main(host) in a process of its own, until it has ended
+
+While `play` waits, the test waits for its turn like any participant and without a deadline, so a
+scene in which nobody can go on ends in `Hung`. What the scene found out it writes to `stage.seen`,
+words that all its processes share with the test.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, NoReturn, Self
+
+from chaos.faults.places import parse_fault
+from chaos.host.files import WORLD
+from chaos.host.host import BatonHost
+from chaos.scheduler.calls import CALL_NAMES, ROLES, Call
+from chaos.scheduler.layout import FOR_CLIENTS
+from chaos.scheduler.trace import read_entries
+from chaos.scheduler.world import Schedule, World, join
+from chaos.waiting.baton import BatonWaiting
+
+CRASHED = 2
+BUSY = Schedule(seed=1, mean_run=5)
+"""With a hand-over every few steps."""
+
+Scene = Callable[[BatonHost], None]
+
+
+class Step(NamedTuple):
+    """One line of the trace: when, which process, which call, and what it was about."""
+
+    time_us: int
+    role: str
+    vpid: int
+    call: str
+    a: int
+    b: int
+
+
+class Stage:
+    """One world in one directory, for one schedule."""
+
+    def __init__(self, directory: Path, schedule: Schedule = BUSY) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.data.mkdir(parents=True)
+        self.world = World()
+        self.waiting = BatonWaiting(self.world)
+        self.seen = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        self._trace = directory / "trace"
+        self._slot = 0
+        self._pids: list[int] = []
+        self._is_closed = False
+        self.world.begin(schedule, str(self._trace))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pid in self._pids:
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        if not self._is_closed:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """The controller is gone."""
+        self._is_closed = True
+        self.world.close()
+
+    # the scene -----------------------------------------------------------------------------------
+
+    def start(self, scene: Scene) -> int:
+        """Fork the postmaster; its virtual pid. It runs when the test waits."""
+        world = self.world
+        self._slot = world.baton.enroll("postmaster", 0, 0)
+        pid = os.fork()
+        if pid == 0:
+            self._be_postmaster(scene)
+        os.setpgid(pid, pid)
+        self._pids.append(pid)
+        world.born(self._slot, pid)
+        return world.participant(self._slot).vpid
+
+    def end(self) -> int:
+        """Let the scene go on until its postmaster has ended: the status, or minus the signal."""
+        world = self.world
+        while (status := world.participant(self._slot).status) is None:
+            self.wait()
+        world.release(self._slot)
+        return status
+
+    def wait(self) -> None:
+        """Let the others run until one of them has done something that a controller looks for."""
+        self.world.baton.step(Call.WAIT)
+        self.world.baton.block(FOR_CLIENTS)
+        self.world.check_alarm()
+
+    def play(self, scene: Scene) -> None:
+        """The whole scene; what its postmaster raises fails the test."""
+        self.start(scene)
+        status = self.end()
+        complaint = self.directory / "complaint"
+        assert status == 0, complaint.read_text() if complaint.exists() else f"status {status}"
+
+    def arm(self, fault: str, vpid: int = 0) -> int:
+        """Arm a fault, written as chaos/faults/places.py says; its number."""
+        return self.world.baton.places.arm(parse_fault(fault), vpid)
+
+    def _be_postmaster(self, scene: Scene) -> NoReturn:
+        os.setpgid(0, 0)
+        os.close(self.world._life)  # the test alone keeps the world alive
+        baton = join(self.world.descriptors(), self._slot, str(self._trace))
+        baton.await_turn()
+        baton.begin()
+        host = BatonHost(baton, str(self.directory), f"{WORLD}/data")
+        host.catch_signals()
+        status = CRASHED
+        try:
+            scene(host)
+            status = 0
+        except BaseException:  # noqa: BLE001 - handed to the test
+            (self.directory / "complaint").write_text(traceback.format_exc())
+        finally:
+            host.exit(status)
+
+    # what is known of it -------------------------------------------------------------------------
+
+    def finish(self) -> str:
+        """The digest."""
+        return self.world.finish()
+
+    def steps(self) -> list[Step]:
+        """The whole trace of a world that is finished."""
+        who: dict[int, tuple[str, int]] = {}
+        found = []
+        for time_us, slot, call, _, _, _, a, b in read_entries(self._trace)[1:]:
+            if call == Call.BEGIN:
+                who[slot] = ROLES[b], a
+            found.append(Step(time_us, *who[slot], CALL_NAMES[call], a, b))
+        return found
