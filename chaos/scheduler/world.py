@@ -245,10 +245,16 @@ class World:
 
     # what the controller does to others ----------------------------------------------------------
 
-    def send(self, slot: int, number: int) -> None:
-        """A signal from outside: STOP, CONT and KILL as the kernel would, others as flags."""
+    def send(self, vpid: int, number: int) -> bool:
+        """A signal from outside: STOP, CONT and KILL as the kernel would, others as flags.
+
+        False when there is no such process, which may have come about just before.
+        """
         baton = self.baton
-        baton.step(Call.SIGNAL, int(self.layout.fields[VPID][slot]), number)
+        baton.step(Call.SIGNAL, vpid, number)
+        slot = baton.find(vpid)
+        if slot <= 0 or self.layout.states[slot] == DEAD:
+            return False
         if number == posix_signal.SIGSTOP:
             baton.stop(slot)
         elif number == posix_signal.SIGCONT:
@@ -257,6 +263,7 @@ class World:
             baton.places.kill_all([slot], by_place=False)
         else:
             baton.deliver(slot, number)
+        return True
 
     def check_alarm(self) -> None:
         """Hung, if that is why the controller has the turn."""

@@ -136,11 +136,7 @@ class BatonEngineTarget(EngineTarget):
 
     def send(self, pid: int, number: signal.Signals) -> bool:
         """A signal, at a known step."""
-        found = self.world.find(pid)
-        if found is None or found.status is not None:
-            return False
-        self.world.send(found.slot, number)
-        return True
+        return self.world.send(pid, number)
 
     def is_running(self, pid: int) -> bool:
         """Whether it lives."""
