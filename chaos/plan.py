@@ -47,6 +47,8 @@ BACKENDS_IN_A_HAND: Final = 3
 """There are more places where a backend can die than for any other process."""
 LONGEST_CHECKPOINT_US: Final = 40_000
 LIVENESS_OPERATIONS: Final = 60
+SHORTER: Final = 5
+"""By this much is there less load before a fault and after it, under the baton."""
 SHARE_PLACED: Final = 0.75
 """Of kills under the baton."""
 BOUND_S: Final = 30.0
@@ -222,6 +224,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         settings=settings | pinned,
         wal_segment_mb=wal_segment_mb,
         mix=draw_mix(stream(seed, "workload", "mix")),
+        liveness_operations=LIVENESS_OPERATIONS // (SHORTER if schedule == BATON else 1),
         cycles=draw_cycles(
             seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule
         ),
@@ -303,13 +306,21 @@ def draw_cycles(
 def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     """Under the baton most kills strike at a place, and there may be disturbances beside them.
 
-    `always`: the user has said which faults, so that only PLACE itself becomes a place.
+    Runs are shorter there: a step is cheap, so more is learned from another seed than from more
+    load before the same fault. `always`: the user has said which faults, so that only PLACE itself becomes a place.
     """
     chance = stream(seed, "faults", cycle.number, "place")
     kind = cycle.fault.name
     placed, occasion = draw_place(chance, kind)
     is_placed = chance.random() < SHARE_PLACED
     disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
+    where = replace(cycle.fault.where, count=-(-cycle.fault.where.count // SHORTER))
+    stop = cycle.stop
+    if stop is not None:
+        stop = replace(stop, where=replace(stop.where, count=-(-stop.where.count // SHORTER)))
+    cycle = replace(
+        cycle, fault=replace(cycle.fault, where=where), stop=stop, settle=cycle.settle // SHORTER
+    )
     if kind == PLACE or (kind in KILLS and is_placed and not always):
         fault = replace(cycle.fault, name=PLACE, placed=placed, occasion=occasion, crash_by="")
         cycle = replace(cycle, fault=fault)

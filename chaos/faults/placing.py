@@ -28,7 +28,7 @@ from chaos.targets.api import Target
 from chaos.targets.log import marks_in
 
 TICK_S: Final = 0.001
-LOAD_OPERATIONS: Final = 120
+LOAD_OPERATIONS: Final = 60
 """A place that is not reached while so many operations begin is not reached."""
 LOAD_BOUND_S: Final = 3.0
 RESTART_BOUND_S: Final = 10.0
