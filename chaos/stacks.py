@@ -25,16 +25,18 @@ QUIET_S: Final = 0.02
 
 def stacks_of(world: World, file: Path) -> str:
     """The stacks of everybody in the world, the controller first; `file` is where they write."""
-    parts = [f"{ROLES[0]}: has the turn\n{_own_stack()}"]
-    for one in world.participants():
-        if one.status is not None:
-            continue
-        if world.layout.words[HOLDER] == one.slot:
-            state = "has the turn"
-        else:
-            state = f"parked at {world.parked_at(one.slot)}"
-        parts.append(f"{one.role} {one.vpid}: {state}\n{_ask(one.pid, file)}")
-    return "\n".join(parts)
+    others = [
+        f"{one.role} {one.vpid}: {_state(world, one.slot)}\n{_ask(one.pid, file)}"
+        for one in world.participants()
+        if one.status is None
+    ]
+    return "\n".join([f"{ROLES[0]}: {_state(world, 0)}\n{_own_stack()}", *others])
+
+
+def _state(world: World, slot: int) -> str:
+    if world.layout.words[HOLDER] == slot:
+        return "has the turn"
+    return f"parked at {world.parked_at(slot)}"
 
 
 def _own_stack() -> str:

@@ -8,25 +8,52 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from collections.abc import Mapping
-from importlib.metadata import distributions
+from importlib.metadata import (
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    requires,
+    version,
+)
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+DISTRIBUTION: Final = "crashproof"
 SOURCES: Final = ("engine", "chaos", "properties")
 
 
 def versions() -> dict[str, Any]:
     """As JSON values, in a fixed order."""
-    packages = {found.name.lower(): found.version for found in distributions()}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "libc": " ".join(platform.libc_ver()),
         "sources": {name: source_digest(name) for name in SOURCES},
-        "packages": dict(sorted(packages.items())),
+        "packages": {name: version(name) for name in sorted(_packages())},
     }
+
+
+def _packages() -> list[str]:
+    """What the project's installation asks for; everything that is there, when it is not installed
+    and only its sources are there.
+    """
+    try:
+        asked = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return [found.name for found in distributions()]
+    names = [re.match(r"[\w.-]+", line) for line in asked if "extra ==" not in line]
+    return [name[0] for name in names if name is not None and _is_installed(name[0])]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def source_digest(package: str) -> str:

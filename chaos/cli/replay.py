@@ -1,7 +1,9 @@
-"""`chaos replay`: play scenarios that were written down, and say where it came otherwise.
+"""`chaos replay`: play scenarios that were written down, and say where it came otherwise; run
+again what a bundle is of, and say whether it was the same run.
 
 Exit status: 0 held, 1 violated, 2 wrong usage or a file that is no scenario, 3 not measured,
-4 harness broken; over several the gravest. 130 when interrupted.
+4 harness broken (another run than the bundle's, though no version has changed, is that too); over
+several the gravest. 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -11,25 +13,32 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from chaos.cli.bundles import replay_one
 from chaos.cli.run import DEFAULT_OUT
 from chaos.oracle import UnknownName
-from chaos.scenario.format import SCHEDULES, ScenarioError, read_scenario
+from chaos.plan import SCHEDULES
+from chaos.replay import NoBundle
+from chaos.scenario.format import ScenarioError, read_scenario
 from chaos.scenario.playing import Stage
 from chaos.scenario.steps import Scenario
 from chaos.targets.api import TargetUnusable
 from chaos.verdict import EXIT_STATUS, Verdict, gravest
 
+SCENARIO: Final = "scenario.toml"
+
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="SCENARIO.toml...",
+@click.argument("files", nargs=-1, required=True, metavar="SCENARIO.toml|BUNDLE...",
                 type=click.Path(path_type=Path))  # fmt: skip
 @click.option("--target", help="engine, postgres, or module:attribute.  [default: the scenario's]")
 @click.option("--schedule", type=click.Choice(SCHEDULES), help="[default: the scenario's]")
+@click.option("--seed", type=click.IntRange(min=0), help="[default: the scenario's, or 0]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
               show_default=True, metavar="DIR", help="Where failures are kept.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario, nothing else.")
@@ -37,27 +46,50 @@ def replay(
     files: tuple[Path, ...],
     target: str | None,
     schedule: str | None,
+    seed: int | None,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Play scenarios: settings, statements, faults and what must come of them, step by step."""
+    """Play scenarios: settings, statements, faults and what must come of them, step by step.
+
+    Run bundles again: their digests say whether it was the same run, and if not, which step was
+    the first to differ.
+    """
+    found = [_scenario_in(file) for file in files]
+    bundles = [file for file in found if file.is_dir()]
+    if bundles and (target is not None or schedule is not None or seed is not None):
+        raise click.UsageError("a bundle has a target, a schedule and a seed of its own")
     verdicts = []
     try:
-        scenarios = [(file, read_scenario(file)) for file in files]
+        scenarios = [
+            (file, _seeded(read_scenario(file), seed)) for file in found if file not in bundles
+        ]
         with closing(Stage(out)) as stage:
             for result in _results(stage, scenarios, target, schedule):
                 verdicts.append(Verdict(result["verdict"]))
                 click.echo(json.dumps(result) if as_json else line_about(result))
-    except (ScenarioError, TargetUnusable, UnknownName) as error:
+        for bundle in bundles:
+            verdicts.append(replay_one(bundle, as_json=as_json))  # noqa: PERF401 - each reports
+    except (ScenarioError, NoBundle, TargetUnusable, UnknownName) as error:
         raise click.UsageError(str(error)) from error
     sys.exit(EXIT_STATUS[gravest(verdicts)])
+
+
+def _scenario_in(path: Path) -> Path:
+    """What is kept of a scenario that failed is a directory with that scenario in it."""
+    return path / SCENARIO if (path / SCENARIO).is_file() else path
+
+
+def _seeded(scenario: Scenario, seed: int | None) -> Scenario:
+    """With the seed that was asked for; a plan has its own."""
+    return scenario if seed is None or scenario.plan is not None else replace(scenario, seed=seed)
 
 
 def _results(
     stage: Stage, scenarios: list[tuple[Path, Scenario]], target: str | None, schedule: str | None
 ) -> Iterator[dict[str, Any]]:
     for file, scenario in scenarios:
-        words = ["chaos", "replay", str(file)]
+        words = ["chaos", "replay", str(file), "--seed", str(scenario.seed)]
         for option, value in (("--target", target), ("--schedule", schedule)):
             words += [option, value] if value is not None else []
         yield stage.play(scenario, file, shlex.join(words), target, schedule)
