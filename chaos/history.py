@@ -65,6 +65,10 @@ class History:
         self._now_s = now_s
         self._began_s = now_s()
 
+    def begin(self) -> None:
+        """Count time from now on: the target's clock may begin with the target."""
+        self._began_s = self._now_s()
+
     def __len__(self) -> int:
         return len(self.events)
 

@@ -178,6 +178,7 @@ class Run:
     def _create(self) -> None:
         self._observer.phase("creating the target")
         self.target.create()
+        self.history.begin()
         self.outcome.version = self.target.version()
         self.target.launch()
         began = self._waiting.now_s()
