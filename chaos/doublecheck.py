@@ -8,6 +8,7 @@ the first as any bundle, the second in its directory `again`.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -38,6 +39,8 @@ SAME: Final = "same"
 PIECE: Final = 1 << 20
 SHOWN: Final = 8
 """Bytes of a file from the first that differs."""
+LONGEST: Final = 200
+"""Characters of a value that are shown."""
 RUNS: Final = ("first run", "second run")
 
 
@@ -108,11 +111,21 @@ def difference(
 
 
 def _differing_event(first: Path, second: Path) -> str | None:
-    """The first event that is not the same, from both; a history may be missing altogether."""
-    for one, other in zip_longest(_lines(first), _lines(second)):
+    """The first event that is not the same; a history may be missing altogether."""
+    for number, (one, other) in enumerate(zip_longest(_lines(first), _lines(second))):
+        if one is None or other is None:
+            return f"the {'first' if one is None else 'second'} one ends before event {number}"
         if one != other:
-            return f"{one or 'it has ended'}, then {other or 'it has ended'}"
+            return f"event {number}, {_differing_keys(json.loads(one), json.loads(other))}"
     return None
+
+
+def _differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key}: {str(one.get(key))[:LONGEST]}, then {str(other.get(key))[:LONGEST]}"
+        for key in dict.fromkeys((*one, *other))
+        if one.get(key) != other.get(key)
+    )
 
 
 def _lines(path: Path) -> list[str]:

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from chaos.doublecheck import run_twice
 from chaos.plan import Plan, Wishes, make_plan
 from chaos.report.observer import Silent
-from chaos.session import again_command, open_session
+from chaos.session import Session, again_command, open_session
 from chaos.targets.api import TargetUnusable
 from chaos.targets.launcher import PR_SET_PDEATHSIG
 
@@ -32,6 +33,7 @@ class Order:
     """What a worker is told once.
 
     `pin` is the CPU for the worker, and so for all that it starts; None leaves that to the machine.
+    `doublecheck`: each run is done twice (chaos/doublecheck.py).
     `out` is where bundles go; None: there are none.
     """
 
@@ -39,6 +41,7 @@ class Order:
     suite: str
     out: str | None
     pin: int | None = None
+    doublecheck: bool = False
 
     def to_line(self) -> bytes:
         """For the worker's standard input; with our own pid, so that it knows whose it is."""
@@ -66,7 +69,8 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
             answer: dict[str, Any]
             try:
                 command = again_command(plan.seed, wishes, suite)
-                answer = {"result": session.run(plan, command)}
+                do = run_twice if order["doublecheck"] else Session.run
+                answer = {"result": do(session, plan, command)}
             except TargetUnusable as error:
                 answer = {"refused": str(error)}
             answers.write(json.dumps(answer).encode() + b"\n")

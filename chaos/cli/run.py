@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED
+from chaos.doublecheck import SAME, run_twice
 from chaos.faults.catalogue import UnknownFault, parse_faults
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import (
@@ -35,6 +36,7 @@ from chaos.report.observer import Silent
 from chaos.report.terminal import Terminal
 from chaos.session import Session, again_command, open_session
 from chaos.targets.api import TargetUnusable
+from chaos.trace.files import perfetto_path, trace_into
 from chaos.verdict import EXIT_STATUS, Verdict, gravest
 from chaos.worker import Order
 from chaos.workloads.catalogue import WORKLOADS
@@ -67,13 +69,28 @@ def _settings(assignments: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     """A bundle that cannot be written would be known only after the run that it is of."""
     there = out.absolute()
     while not os.path.exists(there):
         there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
         raise click.BadParameter(f"{str(there)!r} cannot be written to", param_hint="--out")
+
+
+def _check_baton(wishes: Wishes, option: str) -> None:
+    if (wishes.schedule or default_schedule(wishes.target)) != BATON:
+        raise click.UsageError(f"{option} is for runs on the schedule {BATON} only")
+
+
+def _check_trace(path: Path, seeds: Sequence[int], *, doublecheck: bool) -> None:
+    """A trace that cannot be written would be known only after the run that it is of."""
+    if len(seeds) > 1 or doublecheck:
+        raise click.UsageError("--trace is for one run of one seed")
+    for file in (path, perfetto_path(path)):
+        place = file if file.exists() else file.absolute().parent
+        if not os.access(place, os.W_OK):
+            raise click.BadParameter(f"{str(file)!r} cannot be written", param_hint="--trace")
 
 
 def _faults(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
@@ -109,6 +126,11 @@ def _faults(_context: click.Context, _parameter: click.Parameter, text: str | No
               help="The checkers.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
               show_default=True, metavar="DIR", help="Where bundles go.")  # fmt: skip
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write every step of the run there, and to FILE.perfetto.json"
+                   " for ui.perfetto.dev.")  # fmt: skip
+@click.option("--doublecheck", is_flag=True,
+              help="Run each seed twice and compare every step and every byte.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run, nothing else.")
 @click.option("--print-plan", is_flag=True, help="Print what the seed decides; run nothing.")
 def run(
@@ -124,6 +146,8 @@ def run(
     assignments: tuple[str, ...],
     suite: str,
     out: Path,
+    trace: Path | None,
+    doublecheck: bool,
     as_json: bool,
     print_plan: bool,
 ) -> None:
@@ -136,7 +160,11 @@ def run(
             plan = make_plan(number, wishes).to_object()
             click.echo(json.dumps(plan, indent=None if as_json else 2))
         return
-    _check_out(out)
+    check_out(out)
+    if trace is not None or doublecheck:
+        _check_baton(wishes, "--trace" if trace is not None else "--doublecheck")
+    if trace is not None:
+        _check_trace(trace, numbers, doublecheck=doublecheck)
     report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     try:
         session = open_session(wishes, suite, out, Silent() if as_json else report)
@@ -144,12 +172,13 @@ def run(
         raise click.UsageError(str(error)) from error
     results: list[Mapping[str, Any]] = []
     try:
-        with session, closing(_results(session, numbers, jobs, wishes, suite)) as found:
+        order = Order(wishes, suite, str(out), doublecheck=doublecheck)
+        with session, closing(_results(session, numbers, jobs, order, trace)) as found:
             for result in found:
                 results.append(result)
                 if as_json:
                     click.echo(json.dumps(result))
-                elif jobs > 1 and len(numbers) > 1:
+                elif (jobs > 1 and len(numbers) > 1) or result.get("doublecheck", SAME) != SAME:
                     report.end(result)
     except (TargetUnusable, JobRefused) as error:
         raise click.UsageError(str(error)) from error
@@ -167,12 +196,17 @@ def run(
 
 
 def _results(
-    session: Session, seeds: Sequence[int], jobs: int, wishes: Wishes, suite: str
+    session: Session, seeds: Sequence[int], jobs: int, order: Order, trace: Path | None
 ) -> Generator[dict[str, Any], None, None]:
     """One result per seed, as they come."""
+    wishes = order.wishes
     if jobs > 1 and len(seeds) > 1:
         pinned = (wishes.schedule or default_schedule(wishes.target)) == BATON
-        yield from run_seeds(seeds, jobs, Order(wishes, suite, str(session.out)), pinned=pinned)
+        yield from run_seeds(seeds, jobs, order, pinned=pinned)
         return
     for seed in seeds:
-        yield session.run(make_plan(seed, wishes), again_command(seed, wishes, suite))
+        plan, command = make_plan(seed, wishes), again_command(seed, wishes, order.suite)
+        if order.doublecheck:
+            yield run_twice(session, plan, command)
+        else:
+            yield session.run(plan, command, trace_into(trace) if trace is not None else None)

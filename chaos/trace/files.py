@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from chaos.bundle import Finished, Keeper
 from chaos.trace.perfetto import ALL_UP_TO, write_perfetto
 from chaos.trace.recording import Recording
 from chaos.trace.text import text_lines
@@ -15,6 +16,16 @@ PERFETTO_SUFFIX: Final = ".perfetto.json"
 def perfetto_path(path: Path) -> Path:
     """Where the file for Perfetto goes that belongs to the text at `path`."""
     return path.with_name(path.name + PERFETTO_SUFFIX)
+
+
+def trace_into(path: Path) -> Keeper:
+    """Keeps the trace of a run there."""
+
+    def keep(finished: Finished) -> None:
+        if finished.recording is not None:
+            write_trace(path, finished.recording)
+
+    return keep
 
 
 def write_trace(path: Path, recording: Recording) -> None:
