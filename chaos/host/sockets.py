@@ -15,6 +15,7 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from zlib import crc32
 
 from chaos.faults.places import DROP, SHORT
 from chaos.scheduler.baton import Baton
@@ -99,7 +100,7 @@ class BatonSockets:
         return received
 
     def send(self, fd: int, data: Buffer) -> int:
-        struck = self._baton.step(Call.SEND, self._channels.get(fd, 0), len(data))
+        struck = self._baton.step(Call.SEND, self._channels.get(fd, 0), len(data), crc32(data))
         if struck is not None and struck.kind == DROP:
             self._drop(fd)
         if struck is not None and struck.kind == SHORT:
@@ -150,7 +151,7 @@ class BatonSockets:
             self._channels[_STDERR] = self._channels[fd]
 
     def write_log(self, data: Buffer) -> None:
-        self._baton.step(Call.WRITE_LOG, len(data))
+        self._baton.step(Call.WRITE_LOG, len(data), 0, crc32(data))
         rest = memoryview(data)
         while rest:
             self._wait_for_room()

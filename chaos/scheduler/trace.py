@@ -6,7 +6,8 @@ step's number is its place. Entries go into a ring of two blocks; a full block i
 digest (SHA-256 of the digest before and the block) and appended to the trace's file, by whoever has
 the turn.
 
-TRACE-1  The digest covers every step since the world began, arguments and checksums included.
+TRACE-1  The digest covers every step since the world began, arguments and checksums included, and
+         the names that arguments refer to.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from chaos.scheduler.layout import BLOCK, BLOCKS_CLOSED, ENTRY_BYTES, RING, STEP, Layout
+from chaos.scheduler.layout import BLOCK, BLOCKS_CLOSED, ENTRY_BYTES, NAMES_USED, RING, STEP, Layout
 
 ENTRY: Final = Struct("<QBBBBIqq")
 NOBODY: Final = 255
@@ -48,6 +49,8 @@ class Trace:
         start = (first & (RING - 1)) * ENTRY_BYTES
         self._fold(layout.ring[start : start + count * ENTRY_BYTES])
         self.close()
+        names = layout.names[: layout.words[NAMES_USED]]
+        layout.digest[:] = hashlib.sha256(bytes(layout.digest) + bytes(names)).digest()
         return bytes(layout.digest).hex()
 
     def close(self) -> None:

@@ -86,10 +86,13 @@ class Wording:
         return f"channel {step.a}, up to {step.b} bytes"
 
     def _send(self, step: Step) -> str:
-        return f"channel {step.a}, {step.b} bytes"
+        return f"channel {step.a}, {step.b} bytes crc {step.check:08x}"
 
     def _bytes(self, step: Step) -> str:
         return f"{step.a} bytes"
+
+    def _log(self, step: Step) -> str:
+        return f"{step.a} bytes crc {step.check:08x}"
 
     def _count(self, step: Step) -> str:
         return str(step.a)
@@ -155,7 +158,7 @@ _WORDS: Final[dict[int, Callable[[Wording, Step], str]]] = {
     Call.LOCK_FILE: Wording._path,
     Call.RECEIVE: Wording._receive,
     Call.SEND: Wording._send,
-    Call.WRITE_LOG: Wording._bytes,
+    Call.WRITE_LOG: Wording._log,
     Call.SLEEP: Wording._sleep,
     Call.FORK: Wording._fork,
     Call.EXIT: Wording._exit,
