@@ -4,6 +4,7 @@ on: so the handlers are there before anything that takes long to import, which i
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -21,6 +22,7 @@ def main() -> None:
     """`chaos` with the arguments of the process; leaves by SystemExit."""
     for number in ENDING_SIGNALS:
         signal.signal(number, _interrupt)
+    forget_libpq_settings()
     try:
         from chaos.cli.commands import commands
 
@@ -30,6 +32,12 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         _ignore()
+
+
+def forget_libpq_settings() -> None:
+    """What libpq would take from PGOPTIONS, PGTZ and the like is no part of what a seed decides."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
