@@ -6,6 +6,7 @@ import click
 
 from chaos.cli.replay import replay
 from chaos.cli.run import run
+from chaos.cli.shrink import shrink
 from chaos.cli.worker import worker
 
 
@@ -14,5 +15,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, worker):
+for command in (run, replay, shrink, worker):
     commands.add_command(command)
