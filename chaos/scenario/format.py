@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from chaos.faults.places import ROLES, PlaceError, parse_fault
+from chaos.plan import FREE, SCHEDULES, default_schedule
 from chaos.scenario.damage import DamageError, check_damage
 from chaos.scenario.plan_table import PlanError, read_plan
 from chaos.scenario.steps import (
@@ -43,7 +44,6 @@ from chaos.scenario.steps import (
 T = TypeVar("T")
 
 TARGETS: Final = ("engine", "postgres")
-SCHEDULES: Final = ("free", "baton")
 EXPECTATIONS: Final = ("rows", "tag", "error", "lost", "refused", "waits")
 _SESSION: Final = re.compile(r"[a-z]\w*")
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
@@ -216,7 +216,8 @@ def _scenario(top: _Table, file: str, stem: str) -> Scenario:
             for number, table in enumerate(_array(top, "hold"), 1)
         )
     else:
-        shared = {"target": (targets or TARGETS)[0], "schedule": schedule or "free", "seed": seed,
+        target = (targets or TARGETS)[0]
+        shared = {"target": target, "schedule": schedule or default_schedule(target), "seed": seed,
                   "settings": settings, "wal_segment_mb": segment, "bound_s": bound_s}  # fmt: skip
         try:
             parts["plan"] = read_plan(
@@ -228,7 +229,7 @@ def _scenario(top: _Table, file: str, stem: str) -> Scenario:
         name, hypothesis, source, targets or TARGETS, schedule, seed, settings, segment,
         float(bound_s), **parts,
     )  # fmt: skip
-    if scenario.arms and schedule == "free":
+    if scenario.arms and schedule == FREE:
         raise top.wrong("schedule", "'free' knows no places: leave out the schedule, or the `arm`s")
     return scenario
 

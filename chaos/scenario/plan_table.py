@@ -3,7 +3,8 @@ can read and change, and how a shrunk one is written.
 
 What is common to all scenarios (seed, target, schedule, settings, segment size, bound) stands at
 the top of the file; `[workload]` has what is left of the plan, and `[[cycle]]` its cycles. A key is
-the name of the field; a field with its usual value is left out; a fault by place is its text.
+the name of the field. A field with its usual value is left out; the mix of operations is drawn from
+the seed where it is not given.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
-from chaos.faults.places import PlacedFault, PlaceError, parse_fault
-from chaos.plan import STREAMS, Cycle, Plan
-from chaos.seeds import child_seed
-from chaos.workloads.catalogue import WORKLOADS
+from chaos.faults.places import PlaceError, parse_fault
+from chaos.plan import BATON, STREAMS, Cycle, Plan, Scheduling
+from chaos.seeds import child_seed, stream
+from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
 T = TypeVar("T")
 
 SHARED: Final = ("seed", "target", "schedule", "settings", "wal_segment_mb", "bound_s")
+USUAL_SCHEDULING: Final = Scheduling("random-walk", mean_run=200)
 RENAMED: Final = {"workload": "name"}
 """In [workload], the plan's workload is its name."""
 
@@ -48,7 +50,8 @@ def read_plan(
         raise PlanError(f"[workload]: {', '.join(unknown)}: not known here; there are "
                         f"{', '.join(allowed)}")  # fmt: skip
     found: dict[str, Any] = {given[key]: value for key, value in workload.items()}
-    found.setdefault("mix", {})
+    if "mix" not in found:
+        found["mix"] = draw_mix(stream(shared["seed"], "workload", "mix"))
     if found.get("workload") not in WORKLOADS:
         names = ", ".join(sorted(WORKLOADS))
         raise PlanError(f"[workload]: name: {found.get('workload')!r} must be one of {names}")
@@ -59,7 +62,21 @@ def read_plan(
         {"number": number, **_table(cycle, f"[[cycle]] {number}")}
         for number, cycle in enumerate(cycles, 1)
     ]
-    return _read(Plan, found, "[workload]")
+    plan = _read(Plan, found, "[workload]")
+    if plan.schedule == BATON and plan.scheduling is None:
+        plan = replace(plan, scheduling=USUAL_SCHEDULING)
+    _check_places(plan)
+    return plan
+
+
+def _check_places(plan: Plan) -> None:
+    """Faults by place are texts in a plan; here a person may have written them."""
+    for number, cycle in enumerate(plan.cycles, 1):
+        for text in filter(None, (cycle.fault.placed, *cycle.disturbances)):
+            try:
+                parse_fault(text)
+            except PlaceError as error:
+                raise PlanError(f"[[cycle]] {number}: {error}") from error
 
 
 def _table(found: Any, where: str) -> dict[str, Any]:
@@ -110,11 +127,6 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         )
     if origin is dict:
         return _table(value, where)
-    if hint is PlacedFault:
-        try:
-            return parse_fault(value)
-        except (PlaceError, AttributeError) as error:
-            raise PlanError(f"{where}: {error}") from error
     if is_dataclass(hint):
         return _read(typing.cast(Any, hint), _table(value, where), where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -158,8 +170,6 @@ def plan_tables(plan: Plan) -> dict[str, Any]:
 
 def _write(value: Any) -> Any:
     """As TOML has it; fields with their usual value are left out, and so is None."""
-    if isinstance(value, PlacedFault):
-        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _write(found)

@@ -106,7 +106,7 @@ class Player:
                 played.steps += 1
             self._finish()
         except _Failed as failed:
-            played.violations.append(Violation(CHECK, str(failed)))
+            played.violations.append(Violation(CHECK, str(failed), kind=failed.kind))
         finally:
             self._server.resume_all()
             self._sessions.forget_all()
@@ -132,7 +132,8 @@ class Player:
                 unwanted = [self._filled(pattern, re.escape) for pattern in step.no_log]
                 self._server.look(wanted, unwanted)
         except Unexpected as unexpected:
-            raise _Failed(f"{name}: {unexpected}{self._still_armed()}") from unexpected
+            told = f"{name}: {unexpected}{self._still_armed()}"
+            raise _Failed(told, f"step {step.number}") from unexpected
 
     def _still_armed(self) -> str:
         left = [
@@ -305,24 +306,23 @@ class Player:
                 self._target.disarm(armed)
         self._server.resume_all()
         try:
-            if self._server.is_down:
-                self._start(UP)
+            self._server.settle()
             for number, hold in enumerate(self._scenario.holds, 1):
                 self._hold(hold, f"[[hold]] {number} ({' '.join(hold.sql.split())})")
                 self.played.holds += 1
             self._sessions.forget_all()
             self._shutdown(FAST, 0)
         except Unexpected as unexpected:
-            raise _Failed(f"at the end: {unexpected}") from unexpected
+            raise _Failed(f"at the end: {unexpected}", "end") from unexpected
         for problem in self._left_wrong():
-            self.played.violations.append(Violation(CHECK, f"at the end: {problem}"))
+            self.played.violations.append(Violation(CHECK, f"at the end: {problem}", kind="end"))
 
     def _hold(self, hold: Hold, name: str) -> None:
         expected = Expected(rows=self._filled_rows(hold.rows))
         try:
             self._say(Say("hold", hold.sql, expected))
         except Unexpected as unexpected:
-            raise _Failed(f"{name}: {unexpected}") from unexpected
+            raise _Failed(f"{name}: {unexpected}", "hold") from unexpected
 
     def _left_wrong(self) -> list[str]:
         """What a stopped server may not leave."""
@@ -352,10 +352,15 @@ class Player:
 
 def hung(played: Played, how: str) -> None:
     """The target came to a standstill: that is what it did wrong."""
-    played.violations.append(Violation(CHECK, f"after step {played.steps}: {how}"))
+    message = f"after step {played.steps}: {how}"
+    played.violations.append(Violation(CHECK, message, kind="hung"))
     played.verdict = Verdict.VIOLATED
     played.reason = how
 
 
 class _Failed(Exception):
-    """An expectation, named, that did not come true."""
+    """An expectation that did not come true: the message, and what kind of violation it is."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -8,6 +8,7 @@ other, and goes there.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import time
@@ -19,11 +20,11 @@ from typing import Any, Final, cast
 
 from chaos.bundle import write_summary
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, load
-from chaos.plan import FREE
+from chaos.plan import FREE, default_schedule
 from chaos.report.observer import Silent
 from chaos.scenario.player import Played, Player, hung
 from chaos.scenario.steps import Scenario
-from chaos.scheduler.world import Hung, Schedule, World
+from chaos.scheduler.world import Hung, Schedule, World, WorldBroken
 from chaos.session import Session
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
@@ -32,29 +33,30 @@ from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.targets.templates import copy_tree
 from chaos.verdict import Verdict
 
-BATON: Final = "baton"
 ENGINE: Final = "engine"
 
 
 class Stage:
     """Where scenarios are played, one after another. Close it."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, suite: str = DEFAULT_SUITE) -> None:
         self.out = out
+        self.suite = suite
         self._launcher: Launcher | None = None
         self._world: World | None = None
+        self._usable: set[int] = set()
 
     def close(self) -> None:
         """End the launcher, whatever it has started, and the world."""
-        self._close_launcher()
-        if self._world is not None:
-            self._world.close()
-            self._world = None
-
-    def _close_launcher(self) -> None:
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        if self._usable:
+            os.sched_setaffinity(0, self._usable)
+            self._usable = set()
 
     def play(
         self,
@@ -69,24 +71,28 @@ class Stage:
         Target and schedule are the scenario's own where they are not given.
         """
         target_name = target_name or scenario.targets[0]
-        schedule = schedule or scenario.schedule or (BATON if scenario.arms else FREE)
-        factory = self._factory(target_name, schedule, scenario.seed)
+        schedule = schedule or scenario.schedule or default_schedule(target_name)
         if scenario.plan is not None:
             plan = replace(scenario.plan, target=target_name, schedule=schedule)
-            with Session(factory, load(DEFAULT_SUITE), self.out, Silent()) as session:
+            factory = target_factory(target_name)
+            with Session(factory, load(self.suite), self.out, Silent()) as session:
                 return {"scenario": scenario.name, "file": str(file), "schedule": schedule,
                         **session.run(plan, command)}  # fmt: skip
+        factory = self._factory(target_name, schedule, scenario.seed)
         return self._play_steps(scenario, file, command, factory, target_name, schedule)
 
     def _factory(self, target_name: str, schedule: str, seed: int) -> TargetFactory:
         """What makes the target; TargetUnusable when it does not run on that schedule."""
         if schedule == FREE:
+            if self._world is not None:
+                self.close()  # a free schedule is not one CPU's
             return target_factory(target_name)
         if target_name != ENGINE:
             raise TargetUnusable(f"the target {target_name} runs on the schedule free only")
         if self._world is None:
             self.close()  # a launcher is given the world's descriptors when it is made
             self._world = World()
+            self._pin()
         world = self._world
 
         def make(launcher: Launcher, settings: Mapping[str, str], wal_segment_mb: int) -> Target:
@@ -94,6 +100,13 @@ class Stage:
             return cast(Target, baton)
 
         return make
+
+    def _pin(self) -> None:
+        """A world takes turns, so it is best off on one CPU."""
+        usable = sorted(os.sched_getaffinity(0))
+        if len(usable) > 1:
+            self._usable = set(usable)
+            os.sched_setaffinity(0, {usable[os.getpid() % len(usable)]})
 
     def _play_steps(
         self,
@@ -106,6 +119,7 @@ class Stage:
     ) -> dict[str, Any]:
         began = time.monotonic()
         harness: str | None = None
+        world: dict[str, Any] = {}
         kept: Path | None = None
         descriptors = self._world.descriptors() if self._world is not None else ()
         launcher = self._launcher = self._launcher or Launcher(descriptors)
@@ -119,7 +133,7 @@ class Stage:
                 raise
             except Hung as error:
                 hung(played, str(error))
-            except (HarnessBroken, LauncherGone) as error:
+            except (HarnessBroken, LauncherGone, WorldBroken) as error:
                 harness = traceback.format_exc()
                 _broken(played, str(error))
             except Exception as error:  # noqa: BLE001 - see above: this is where they end
@@ -130,6 +144,7 @@ class Stage:
                     kept = self._keep(scenario.name, file, target, harness)
                 except OSError as error:
                     played.reason += f"; what is left of it could not be kept: {error}"
+            world = _about_world(target)
         finally:
             try:
                 target.destroy()
@@ -151,6 +166,7 @@ class Stage:
             "checksums": played.checksums,
             "violations": [violation.to_object() for violation in played.violations],
             "bundle": str(kept) if kept is not None else None,
+            **world,
             "seconds": round(time.monotonic() - began, 3),
         }
         if kept is not None:
@@ -166,7 +182,7 @@ class Stage:
             except LauncherGone:
                 is_fit = False
         if not is_fit:
-            self._close_launcher()
+            self.close()
 
     def _keep(self, name: str, file: Path, target: Target, harness: str | None) -> Path:
         """The scenario, the logs, the data directory as it is now."""
@@ -182,6 +198,15 @@ class Stage:
         if target.data_directory.is_dir() and target.data_directory != Path():
             copy_tree(target.data_directory, path / "data")
         return path
+
+
+def _about_world(target: Target) -> dict[str, Any]:
+    """What is known besides under the baton; the same keys as those of `chaos run`."""
+    if not isinstance(target, BatonEngineTarget):
+        return {}
+    world = target.world
+    virtual_s = round(world.baton.now_us() / 1e6, 6)
+    return {"digest": world.finish(), "steps": world.steps, "virtual_s": virtual_s}
 
 
 def _broken(played: Played, reason: str) -> None:

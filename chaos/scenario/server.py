@@ -27,6 +27,9 @@ LINES_SHOWN: Final = 6
 DEATH_BOUND_S: Final = 5.0
 SIGNALS: Final = {SMART: signal.SIGTERM, FAST: signal.SIGINT, IMMEDIATE: signal.SIGQUIT}
 READY: Final = MARKS["ready"]
+CRASH: Final = re.compile(r"PANIC:|terminating any other active server processes")
+NOTICE_S: Final = 0.05
+"""After so long a postmaster has seen that a child of its is dead."""
 
 
 class Server:
@@ -40,6 +43,7 @@ class Server:
         self._looked_until = 0
         self._ready_until = 0
         self._stopped: dict[Victim, list[int]] = {}
+        self._has_killed = False
 
     # starting and ending -------------------------------------------------------------------------
 
@@ -87,6 +91,18 @@ class Server:
             probe.close()
         self._target.remember_shared_memory()
         self._sessions.forget_all()
+        self._has_killed = False
+
+    def settle(self) -> None:
+        """If it is down, start it; if it is in the midst of a crash restart, wait for its end."""
+        self._sessions.pump(NOTICE_S, lambda: False)
+        self._read_log()
+        has_crashed = any(CRASH.search(line) for line in self.lines[self._ready_until :])
+        if self.is_down:
+            self.launch()
+            self.await_up()
+        elif has_crashed or self._has_killed:
+            self.await_up()
 
     def _is_ready(self) -> bool:
         self._read_log()
@@ -145,6 +161,7 @@ class Server:
             if Victim(ALL) in victims:  # the postmaster may have had one more child meanwhile
                 pids += [pid for pid in target.processes() if pid not in pids]
         killed = [pid for pid in pids if target.send(pid, signal.SIGKILL)]
+        self._has_killed |= victims != (Victim(Role.LOGGER),)
         for ended in [victim for victim, held in self._stopped.items() if {*held} & {*killed}]:
             del self._stopped[ended]
         is_its_end = target.postmaster() in killed

@@ -54,7 +54,7 @@ class Expected:
         if self.lost is not None:
             return f"that the connection is lost{f' with {self.lost}' if self.lost else ''}{said}"
         if self.error is not None:
-            return f"error {self.error}{said}"
+            return f"{f'error {self.error}' if self.error else 'an error'}{said}"
         wanted = [] if self.tag is None else [f"the tag {self.tag!r}"]
         if self.rows is not None:
             wanted.insert(0, f"the rows {show_rows(self.rows)}")
