@@ -80,6 +80,7 @@ class Outcome:
     digest: str | None = None
     steps: int | None = None
     switches: int | None = None
+    preemptions: int | None = None
     virtual_s: float | None = None
     reached: dict[str, dict[str, int]] = field(default_factory=dict)
     strikes: list[dict[str, Any]] = field(default_factory=list)
@@ -115,6 +116,7 @@ class Outcome:
             "digest": self.digest,
             "steps": self.steps,
             "switches": self.switches,
+            "preemptions": self.preemptions,
             "virtual_s": self.virtual_s,
             "strikes": self.strikes,
             "reached": self.reached,

@@ -217,6 +217,7 @@ def _note_world(outcome: Outcome, world: World) -> None:
     outcome.virtual_s = round(world.baton.now_us() / 1e6, 6)
     outcome.reached = world.reached()
     outcome.switches = world.switches
+    outcome.preemptions = world.preemptions
     outcome.steps = world.steps
     outcome.digest = world.finish()
 

@@ -71,7 +71,7 @@ TICK_US: Final = 5
     POSTMASTER_SLOT,
     SWITCHES,  # hand-overs so far
     LOWEST_PRIORITY,
-    PREEMPTIONS_LEFT,  # -1: any number
+    PREEMPTIONS_LEFT,  # counts down from NEVER when there may be any number
     SEED,
     BLOCKS_CLOSED,
     KILLS_LOGGED,

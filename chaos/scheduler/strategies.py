@@ -92,17 +92,17 @@ class Strategy:
             chosen = max(runnable, key=lambda slot: (priorities[slot], slot))
         if due or chosen != holder:
             self.begin_run()
+        if due and chosen != holder:
+            words[PREEMPTIONS_LEFT] -= 1
         return chosen
 
     def _may_preempt(self) -> bool:
-        """Count one preemption down; the world may allow only so many."""
+        """The world may allow only so many."""
         words = self._words
-        left = words[PREEMPTIONS_LEFT]
-        if left == 0:
-            words[PREEMPT_AT] = words[STEP] + FAIR_RUN
-        elif left > 0:
-            words[PREEMPTIONS_LEFT] = left - 1
-        return left != 0
+        if words[PREEMPTIONS_LEFT]:
+            return True
+        words[PREEMPT_AT] = words[STEP] + FAIR_RUN
+        return False
 
     def _fall(self, holder: int) -> None:
         """A change point, or a run that was long enough: the holder is now the last of all."""

@@ -108,6 +108,7 @@ class World:
         self._lifeline, self._life = os.pipe()
         self._map = mmap.mmap(self._memory_fd, BYTES)
         self.layout = Layout(memoryview(self._map))
+        self._preemptions = 0
         self.baton = _ControllersBaton(self, self._doorbells)
 
     def descriptors(self) -> list[int]:
@@ -124,7 +125,8 @@ class World:
         self.layout.random[0] = schedule.seed & ((1 << 64) - 1)
         words[STRATEGY] = STRATEGIES.index(schedule.strategy)
         words[MEAN_RUN] = schedule.mean_run
-        words[PREEMPTIONS_LEFT] = -1 if schedule.preemptions is None else schedule.preemptions
+        self._preemptions = NEVER if schedule.preemptions is None else schedule.preemptions
+        words[PREEMPTIONS_LEFT] = self._preemptions
         words[WALL_US] = BEGINNING_US
         words[BUDGET] = STEP_BUDGET
         words[EARLIEST_US] = words[TIME_AT_US] = words[LSN_AT] = NEVER
@@ -163,6 +165,11 @@ class World:
     def switches(self) -> int:
         """Hand-overs so far."""
         return int(self.layout.words[SWITCHES])
+
+    @property
+    def preemptions(self) -> int:
+        """How often somebody who could have gone on had to make way because it had run for long."""
+        return self._preemptions - int(self.layout.words[PREEMPTIONS_LEFT])
 
     def participants(self) -> list[Participant]:
         """Everybody but the controller, the dead that nobody has reaped too, in order of birth."""

@@ -1,7 +1,7 @@
-"""Bugs planted into the engine from outside: nothing of it is changed but in the processes of a test.
+"""Bugs planted into the engine from outside, in the processes of a test and nowhere else.
 
-A `sitecustomize` in a directory of PYTHONPATH, which the launcher inherits, replaces a function once
-its module is imported.
+A `sitecustomize` in a directory of PYTHONPATH, which the launcher inherits, replaces a function
+once its module is imported.
 """
 
 from __future__ import annotations
