@@ -68,6 +68,7 @@ class FaultyHost(RealHost):
         super().__init__(root)
         self.lines: list[str] = []
         self.passes: list[Point] = []
+        self.values: list[tuple[Point, int]] = []
         self.die_at_point: tuple[Point, int] | None = None
         self.die_at_write = 0
         self.fail_sync = 0
@@ -79,6 +80,7 @@ class FaultyHost(RealHost):
 
     def point(self, point: Point, value: int = 0) -> None:
         self.passes.append(point)
+        self.values.append((point, value))
         if self.die_at_point is not None and self.die_at_point[0] is point:
             left = self.die_at_point[1] - 1
             self.die_at_point = (point, left)
