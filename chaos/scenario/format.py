@@ -83,7 +83,10 @@ class _Table:
 
     def flag(self, key: str) -> bool:
         """`key = true`, the only thing one can say about it."""
-        return self._take(key, False, bool, "true", lambda given: given)
+        given = self.value(key)
+        if given not in (None, True):
+            raise self.wrong(key, f"{given!r} must be true")
+        return given is not None
 
     def choice(self, key: str, allowed: Sequence[str], default: str | None = None) -> str:
         listed = ", ".join(map(repr, allowed))

@@ -38,7 +38,7 @@ class PlanError(ValueError):
 def read_plan(
     shared: Mapping[str, Any], workload: Any, cycles: Sequence[Any], seeds: Any = None
 ) -> Plan:
-    """The plan; PlanError. `seeds` only where they are not the usual ones of the seed."""
+    """The plan; PlanError. `seeds`: those that are not the usual ones of the seed."""
     if not isinstance(workload, dict):
         raise PlanError("[workload]: must be a table")
     given = {RENAMED.get(name, name): name for name in _names(Plan)}
@@ -57,7 +57,7 @@ def read_plan(
         raise PlanError(f"[workload]: name: {found.get('workload')!r} must be one of {names}")
     found |= {name: shared[name] for name in SHARED}
     found["bound_s"] = float(found["bound_s"])
-    found["seeds"] = seeds or {name: child_seed(shared["seed"], name) for name in STREAMS}
+    found["seeds"] = usual_seeds(shared["seed"]) | _table(seeds or {}, "[seeds]")
     found["cycles"] = [
         {"number": number, **_table(cycle, f"[[cycle]] {number}")}
         for number, cycle in enumerate(cycles, 1)
@@ -77,6 +77,11 @@ def _check_places(plan: Plan) -> None:
                 parse_fault(text)
             except PlaceError as error:
                 raise PlanError(f"[[cycle]] {number}: {error}") from error
+
+
+def usual_seeds(seed: int) -> dict[str, int]:
+    """The seeds of all streams, as a plan draws them."""
+    return {name: child_seed(seed, name) for name in STREAMS}
 
 
 def _table(found: Any, where: str) -> dict[str, Any]:
@@ -147,7 +152,7 @@ def _usual(field: Field[Any]) -> Any:
 
 
 def plan_tables(plan: Plan) -> dict[str, Any]:
-    """The top of the file, `workload`, `cycle`, and `seeds` if they are not the usual ones."""
+    """The top of the file, `workload`, `cycle`, and of the `seeds` those that are not usual."""
     written = _write(plan)
     top: dict[str, Any] = {name: written.get(name, getattr(plan, name)) for name in SHARED}
     if plan.bound_s == int(plan.bound_s):
@@ -163,9 +168,9 @@ def plan_tables(plan: Plan) -> dict[str, Any]:
         {name: value for name, value in cycle.items() if name != "number" or value != number}
         for number, cycle in enumerate(written.get("cycles", []), 1)
     ]
-    if plan.seeds != {name: child_seed(plan.seed, name) for name in STREAMS}:
-        tables["seeds"] = dict(plan.seeds)
-    return tables
+    usual = usual_seeds(plan.seed)
+    unusual = {name: seed for name, seed in plan.seeds.items() if usual.get(name) != seed}
+    return tables | ({"seeds": unusual} if unusual else {})
 
 
 def _write(value: Any) -> Any:
