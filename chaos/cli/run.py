@@ -154,6 +154,8 @@ def run(
     """Run a workload, break the target again and again, and check what it promised."""
     numbers = _seeds(seed, seeds)
     settings = _settings(assignments) or None
+    if schedule == BATON and default_schedule(target) != BATON:
+        raise click.UsageError(f"{target} decides itself who runs when: give --schedule free")
     wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings)
     if print_plan:
         for number in numbers:

@@ -71,7 +71,8 @@ def test_the_lines_and_the_table_tell_what_happened(target: str, scratch: Path) 
 
 def test_a_startup_process_is_killed_in_recovery(target: str, scratch: Path) -> None:
     wishes = ["--seeds", "1..3", "--jobs", "3", "--cycles", "3", "--target", target]
-    _, output, _ = chaos(scratch, *wishes, "--json", "--faults", "startup")
+    wishes += ["--schedule", "free", "--faults", "startup", "--json"]
+    _, output, _ = chaos(scratch, *wishes)
     results = [json.loads(line) for line in output.splitlines()]
     assert [result["violations"] for result in results] == [[], [], []]
     assert sum(result["kills"].get("startup", 0) for result in results) > 0
@@ -170,7 +171,8 @@ def test_faults_that_never_strike_measure_nothing(scratch: Path) -> None:
         (["--set", "shared_buffers"], "is not NAME=VALUE"),
         (["--cycles", "0"], "--cycles"),
         (["--workload", "nothing"], "--workload"),
-        (["--schedule", "baton"], "--schedule"),
+        (["--schedule", "nothing"], "--schedule"),
+        (["--target", "postgres", "--schedule", "baton"], "give --schedule free"),
     ],
 )
 def test_wrong_usage_is_said_and_has_status_2(
@@ -211,13 +213,14 @@ def test_who_has_no_directory_for_templates_has_none_kept(
     target: str, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    status, output, _ = chaos(scratch, "--seed", "1", "--cycles", "1", "--target", target)
+    wishes = ["--seed", "1", "--cycles", "3", "--target", target, "--faults", "backend"]
+    status, output, _ = chaos(scratch, *wishes)
     assert status == 0, output
     assert left_in(scratch) == []
 
 
 def test_print_plan_prints_the_plan_and_runs_nothing(scratch: Path) -> None:
-    status, output, _ = chaos(scratch, "--seed", "5", "--print-plan")
+    status, output, _ = chaos(scratch, "--seed", "5", "--cycles", "10", "--print-plan")
     plan = json.loads(output)
     assert status == 0
     assert plan["seed"] == 5
