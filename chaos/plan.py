@@ -311,6 +311,7 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     """
     chance = stream(seed, "faults", cycle.number, "place")
     kind = cycle.fault.name
+    is_hunt = kind in ("startup", "stop:startup")  # in virtual time there is nothing to hunt for
     placed, occasion = draw_place(chance, kind)
     is_placed = chance.random() < SHARE_PLACED
     disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
@@ -321,7 +322,7 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     cycle = replace(
         cycle, fault=replace(cycle.fault, where=where), stop=stop, settle=cycle.settle // SHORTER
     )
-    if kind == PLACE or (kind in KILLS and is_placed and not always):
+    if kind == PLACE or is_hunt or (kind in KILLS and is_placed and not always):
         fault = replace(cycle.fault, name=PLACE, placed=placed, occasion=occasion, crash_by="")
         cycle = replace(cycle, fault=fault)
     return replace(cycle, disturbances=disturbances)

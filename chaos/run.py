@@ -148,7 +148,9 @@ class Run:
         self._striker = Striker(target, self.driver, self._glance)
         self._watch = Watch(target, self.driver, plan.bound_s)
         self._hunter = Hunter(target, self.driver, self._striker, self._watch)
-        self._placer = Placer(target, self.driver, self._striker, self._watch)
+        self._placer = Placer(
+            target, self.driver, self._striker, self._watch, self._begin_checkpoint
+        )
         self._armed: list[int] = []
 
     def execute(self) -> Outcome:
@@ -241,13 +243,18 @@ class Run:
         self._go_to(cycle.fault.where, reached)
         self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
         self._note_calm()
-        if cycle.checkpoint_us is not None and self._control.state is ClientState.FREE:
-            self.driver.begin(self._control, checkpoint())
+        if cycle.checkpoint_us is not None and cycle.fault.name != PLACE:
+            self._begin_checkpoint()
             self.driver.pump_exactly(cycle.checkpoint_us / 1e6)
         self._strike(cycle, report)
         self._observer.phase(f"cycle {cycle.number}: settling")
         self._load(cycle.settle)
         self._audit()
+
+    def _begin_checkpoint(self) -> None:
+        """Ask for one, if the controller's own connection is free."""
+        if self._control.state is ClientState.FREE:
+            self.driver.begin(self._control, checkpoint())
 
     def _strike(self, cycle: Cycle, report: CycleReport) -> None:
         fault = cycle.fault

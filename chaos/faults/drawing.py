@@ -71,7 +71,8 @@ def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
     roles = sorted(REACH)
     drawn = chance.choice(roles)
     instead = chance.random()
-    role = kind if kind in REACH else drawn
+    role = kind.removeprefix("stop:")
+    role = role if role in REACH else drawn
     if kind == "backend" and instead < 0.1:
         role = "dead-end"
     occasions = REACH[role]
@@ -84,7 +85,10 @@ def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
     count = draw_count(chance, occasions[occasion][call])
     alone, company = chance.random() < SHARE_ALONE, chance.choice(COMPANY)
     who = (ALL,) if kind in ENDS_ALL else (SELF,) if alone else company
-    return str(PlacedFault(Place(role, call, count), Action(KILL, who))), occasion
+    action = Action(KILL, who)
+    if kind.startswith("stop:"):
+        action = Action(STOP, (SELF,), duration_us=chance.choice((5_000, 120_000)))
+    return str(PlacedFault(Place(role, call, count), action)), occasion
 
 
 def draw_disturbances(chance: random.Random) -> tuple[str, ...]:

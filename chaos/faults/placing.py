@@ -3,7 +3,8 @@
 The process that gets there strikes itself, parked between two steps; the controller learns of it
 when it has the turn again. What makes a process get somewhere (chaos/faults/reach.py):
 
-    load       the clients' work, and a checkpoint if the cycle asks for one
+    load       the clients' work; a checkpoint where it is about the checkpointer, clients that come
+               and go where it is about the postmaster; then a while in which nothing is to do
     crash      a backend is killed, so that everybody goes through a crash restart
     start      all are killed, and the server is started
     shutdown   a fast shutdown, and a start
@@ -14,15 +15,17 @@ FAULT-3  A place that was not reached has not struck, and the fault is disarmed.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Final
 
 from chaos.driver import Driver
 from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import PLACE
-from chaos.faults.places import SELF, PlacedFault, parse_fault
+from chaos.faults.places import KILL, SELF, Place, PlacedFault, parse_fault
 from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
 from chaos.faults.striking import Strike, Striker
 from chaos.plan import Fault
+from chaos.probe import Probe
 from chaos.reaction import Reaction, Watch
 from chaos.targets.api import Target
 from chaos.targets.log import marks_in
@@ -31,13 +34,24 @@ TICK_S: Final = 0.001
 LOAD_OPERATIONS: Final = 60
 """A place that is not reached while so many operations begin is not reached."""
 LOAD_BOUND_S: Final = 3.0
+IDLE_S: Final = 2.0
+"""Time enough for whoever looks around every second or so."""
+VISITS: Final = 3
 RESTART_BOUND_S: Final = 10.0
 
 
 class Placer:
     """Does the fault `place`."""
 
-    def __init__(self, target: Target, driver: Driver, striker: Striker, watch: Watch) -> None:
+    def __init__(
+        self,
+        target: Target,
+        driver: Driver,
+        striker: Striker,
+        watch: Watch,
+        begin_checkpoint: Callable[[], None],
+    ) -> None:
+        self._begin_checkpoint = begin_checkpoint
         self._target = target
         self._driver = driver
         self._waiting = driver.waiting
@@ -56,12 +70,13 @@ class Placer:
         self.reaction = Reaction(strike.name)
         number = target.arm(placed)
         if fault.occasion == LOAD:
-            self._load(target, number)
+            self._load(target, number, placed.place)
         else:
             self._provoke(fault, strike, target, number)
         if target.has_struck(number):
             strike.struck = True
-            strike.kills[placed.place.role] += 1
+            if placed.action.kind == KILL:
+                strike.kills[placed.place.role] += 1
             strike.at = self._waiting.now_s()
         else:
             strike.missed = f"nobody reached {placed.place} ({fault.occasion})"
@@ -76,10 +91,31 @@ class Placer:
         alone = placed.action.who == (SELF,) and fault.occasion == LOAD
         return role if alone and role != "dead-end" else PLACE
 
-    def _load(self, target: ArmsFaults, number: int) -> None:
-        tally = self._driver.tally
+    def _load(self, target: ArmsFaults, number: int, place: Place) -> None:
+        driver, tally = self._driver, self._driver.tally
+        if place.role == "checkpointer":
+            self._begin_checkpoint()
         goal = tally.started + LOAD_OPERATIONS
-        self._driver.pump(LOAD_BOUND_S, lambda: target.has_struck(number) or tally.started >= goal)
+        if place.role == "postmaster" or place.call == "begin":
+            self._visit(target, number)
+        driver.pump(LOAD_BOUND_S, lambda: target.has_struck(number) or tally.started >= goal)
+        if not target.has_struck(number):
+            was_accepting, driver.accepting = driver.accepting, False
+            driver.pump(IDLE_S, lambda: target.has_struck(number))
+            driver.accepting = was_accepting
+
+    def _visit(self, target: ArmsFaults, number: int) -> None:
+        """Clients come and go."""
+        for _ in range(VISITS):
+            visitor = Probe(self._target.conninfo, self._waiting)
+            deadline = self._waiting.now_s() + LOAD_BOUND_S
+            while not visitor.answered_at and self._waiting.now_s() < deadline:
+                visitor.step()
+                if self._driver.pump(TICK_S, lambda: target.has_struck(number)):
+                    break
+            visitor.close()
+            if target.has_struck(number):
+                return
 
     def _provoke(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
         """Something else happens first, and counts as a fault of its own."""
