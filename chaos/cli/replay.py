@@ -21,7 +21,7 @@ import click
 
 from chaos.cli.bundles import replay_one
 from chaos.cli.run import DEFAULT_OUT
-from chaos.oracle import UnknownName
+from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import SCHEDULES
 from chaos.replay import NoBundle
 from chaos.scenario.format import ScenarioError, read_scenario
@@ -41,6 +41,8 @@ SCENARIO: Final = "scenario.toml"
 @click.option("--seed", type=click.IntRange(min=0), help="[default: the scenario's, or 0]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
               show_default=True, metavar="DIR", help="Where failures are kept.")  # fmt: skip
+@click.option("--suite", default=DEFAULT_SUITE, show_default=True, metavar="MODULE:ATTRIBUTE",
+              help="The checkers of scenarios with a workload.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario, nothing else.")
 def replay(
     files: tuple[Path, ...],
@@ -48,6 +50,7 @@ def replay(
     schedule: str | None,
     seed: int | None,
     out: Path,
+    suite: str,
     as_json: bool,
 ) -> None:
     """Play scenarios: settings, statements, faults and what must come of them, step by step.
@@ -64,7 +67,7 @@ def replay(
         scenarios = [
             (file, _seeded(read_scenario(file), seed)) for file in found if file not in bundles
         ]
-        with closing(Stage(out)) as stage:
+        with closing(Stage(out, suite)) as stage:
             for result in _results(stage, scenarios, target, schedule):
                 verdicts.append(Verdict(result["verdict"]))
                 click.echo(json.dumps(result) if as_json else line_about(result))

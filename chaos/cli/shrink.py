@@ -19,13 +19,13 @@ from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED, Interrupted
 from chaos.cli.run import PLAIN_WIDTH, check_out
-from chaos.oracle import UnknownName
+from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import Wishes
+from chaos.replay import NoBundle
 from chaos.report.shrinking import ShrinkReport
-from chaos.shrink.bundle import Case, NoCase, read_case
+from chaos.shrink.bundle import Case, read_case
 from chaos.shrink.running import CandidateRefused, InThisProcess, InWorkers
 from chaos.shrink.search import Limits, NotRepeatable, Search
-from chaos.shrink.signature import Signature
 from chaos.shrink.writing import Written, write
 from chaos.targets.api import TargetUnusable
 from chaos.verdict import EXIT_STATUS, Verdict
@@ -73,7 +73,7 @@ def shrink(
                 search.shrink()
             except Interrupted as signal:
                 interrupted = signal
-    except (NoCase, UnknownName, CandidateRefused, TargetUnusable) as error:
+    except (NoBundle, UnknownName, CandidateRefused, TargetUnusable) as error:
         raise click.UsageError(str(error)) from error
     except NotRepeatable as error:
         report.leave()
@@ -83,8 +83,8 @@ def shrink(
         report.leave()
     if search.result is None:
         raise interrupted or Interrupted
-    written = write(out, search.plan, search.wanted, _source(case, bundle), suite)
-    command = shlex.join(["chaos", "replay", str(written.scenario)])
+    written = write(out, search.plan, search.signature, _source(case, bundle), suite)
+    command = _command(written, suite)
     report.end(search, written, command)
     if as_json:
         click.echo(json.dumps(_result(search, written, command, interrupted is not None)))
@@ -98,11 +98,16 @@ def _source(case: Case, bundle: Path) -> str:
     return f"Shrunk by chaos shrink from the run of seed {case.plan.seed} ({bundle.name})."
 
 
+def _command(written: Written, suite: str) -> str:
+    """What replays the scenario."""
+    words = ["chaos", "replay", str(written.scenario)]
+    return shlex.join(words if suite == DEFAULT_SUITE else [*words, "--suite", suite])
+
+
 def _result(search: Search, written: Written, command: str, interrupted: bool) -> dict[str, Any]:
     """What `--json` prints."""
-    wanted: Signature = search.wanted
     return {
-        "signature": wanted.to_object(),
+        "signature": search.signature.to_object(),
         "before": search.before.to_object() if search.before is not None else None,
         "after": search.size.to_object() if search.size is not None else None,
         "runs": search.runs,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
-from chaos.faults.places import PlaceError, parse_fault
+from chaos.faults.places import SELF, PlacedFault, PlaceError, parse_fault
+from chaos.faults.reach import LOAD
 from chaos.plan import Fault, Where
 from chaos.shrink.edits import Object, Path, edited, value_at, with_cycles
 
@@ -158,14 +159,16 @@ def fewer_disturbances(search: Search) -> None:
 
 
 def simpler_faults(search: Search) -> None:
-    """Everything dies at once, or one backend dies; then nothing special about the fault."""
+    """Everything dies at once, or one backend dies; then nothing special about the fault; and it
+    comes after a number of operations, since a time means nothing to a reader.
+    """
     for path in _each_fault(search):
         fault = value_at(search.best, path)
         for name in _simpler_names(fault["name"]):
             if search.attempt(edited(search.best, (path, _plain(name, fault["where"])))):
                 break
         for field, default in _plain("", fault["where"]).items():
-            if field not in ("name", "where", "hunts", "placed"):
+            if field not in ("name", "where", "hunts", "placed", "occasion"):
                 put_default(search, [*path, field], default)
         hunts = value_at(search.best, [*path, "hunts"]) or []
         remove_parts(
@@ -176,6 +179,23 @@ def simpler_faults(search: Search) -> None:
             ),
             least=1,
         )
+        _simpler_place(search, [*path, "placed"])
+        if value_at(search.best, [*path, "where", "counter"]) == "time_ms":
+            for count in (1, 4, 16, 64):
+                where = {"counter": "started", "count": count, "delay_us": 0}
+                if search.attempt(edited(search.best, ([*path, "where"], where))):
+                    break
+
+
+def _simpler_place(search: Search, path: Path) -> None:
+    """Whoever is at the place dies alone, and under load: then no other fault comes first."""
+    fault = _placed_at(search, path)
+    if fault is None:
+        return
+    if fault.action.who not in ((), (SELF,)):
+        alone = replace(fault, action=replace(fault.action, who=(SELF,)))
+        search.attempt(edited(search.best, (path, str(alone))))
+    put_default(search, [*path[:-1], "occasion"], LOAD)
 
 
 def _simpler_names(name: str) -> Sequence[str]:
@@ -275,18 +295,22 @@ def smaller_numbers(search: Search) -> None:
 
 def _lower_place(search: Search, path: Path) -> None:
     """An earlier time at the same place."""
-    text = value_at(search.best, path)
-    try:
-        fault = parse_fault(text or "")
-    except PlaceError:
-        return
-    if fault.place.count > 1:
+    fault = _placed_at(search, path)
+    if fault is not None and fault.place.count > 1:
 
         def attempt(count: int) -> bool:
             earlier = replace(fault, place=replace(fault.place, count=count))
             return search.attempt(edited(search.best, (path, str(earlier))))
 
         _halve(1, fault.place.count, attempt)
+
+
+def _placed_at(search: Search, path: Path) -> PlacedFault | None:
+    """The fault by place whose text is there."""
+    try:
+        return parse_fault(value_at(search.best, path) or "")
+    except PlaceError:
+        return None
 
 
 PASSES: Final = (

@@ -30,7 +30,9 @@ SEEDS_TRIED: Final = 4
 class Runner(Protocol):
     """Where candidates are run."""
 
-    jobs: int
+    @property
+    def jobs(self) -> int:
+        """How many runs are made at once."""
 
     def run(self, plans: Sequence[Plan]) -> list[Result]:
         """The results of up to `jobs` plans, in their order, as of `chaos run --json`."""
@@ -129,6 +131,12 @@ class Search:
     def plan(self) -> Plan:
         """The best plan so far."""
         return Plan.from_object(self.best)
+
+    @property
+    def signature(self) -> Signature:
+        """That of the best run so far: it may break less than the original did."""
+        found = signature_of(self.result) if self.result is not None else None
+        return found or self.wanted
 
     @property
     def size(self) -> Size | None:
