@@ -88,9 +88,15 @@ def _check_trace(path: Path, seeds: Sequence[int], *, doublecheck: bool) -> None
     if len(seeds) > 1 or doublecheck:
         raise click.UsageError("--trace is for one run of one seed")
     for file in (path, perfetto_path(path)):
-        place = file if file.exists() else file.absolute().parent
-        if not os.access(place, os.W_OK):
-            raise click.BadParameter(f"{str(file)!r} cannot be written", param_hint="--trace")
+        is_new = not file.exists()
+        try:
+            file.open("ab").close()
+        except OSError as error:
+            raise click.BadParameter(
+                f"{str(file)!r} cannot be written: {error.strerror}", param_hint="--trace"
+            ) from error
+        if is_new:
+            file.unlink()
 
 
 def _faults(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Recording:
             recording = Recording(path, tuple(str(name) for name in names))
             for _ in recording.blocks():
                 pass
-        except (OSError, EOFError, ValueError, TypeError) as error:
+        except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
             raise NoRecording(f"no trace can be read in {directory}: {error}") from error
         return recording
 
