@@ -6,7 +6,7 @@ another implementation may schedule, record or break each call. `tests/host_cont
 every one.
 
 The rules HOST-1 to HOST-8, which hold for all implementations, are in the README; each is cited at
-the calls that keep it.
+the calls that keep it. HOST-9 is the engine's own.
 """
 
 from __future__ import annotations
