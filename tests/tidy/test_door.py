@@ -111,6 +111,23 @@ def test_engine_reads_the_clock_through_the_door() -> None:
     complain(problems, "ask the host: host.now_us(), host.monotonic_us().")
 
 
+DIFFERENT_IN_EACH_PROCESS = frozenset({"hash", "id"})
+HASHES_INTEGERS_ONLY = Path("engine/storage/buffer/lookup_table.py")
+
+
+def test_engine_asks_for_no_address_hash_or_end_of_an_object() -> None:
+    problems = []
+    for path in engine_files():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                name = node.func.id
+                if name in DIFFERENT_IN_EACH_PROCESS and relative(path) != HASHES_INTEGERS_ONLY:
+                    problems.append(f"{relative(path)}:{node.lineno}: calls {name}()")
+            if isinstance(node, ast.FunctionDef) and node.name == "__del__":
+                problems.append(f"{relative(path)}:{node.lineno}: defines __del__")
+    complain(problems, "HOST-9: use a number that is the same in every run; close explicitly.")
+
+
 def test_the_lists_of_allowed_modules_name_real_modules() -> None:
     unknown = PURE_STANDARD_LIBRARY - sys.stdlib_module_names
     complain(sorted(unknown), "correct the name in PURE_STANDARD_LIBRARY.")
