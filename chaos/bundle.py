@@ -36,11 +36,16 @@ DATA: Final = "data"
 
 
 def bundle_directory(out: Path, seed: int) -> Path:
-    """A new directory for this seed: `seed-7`, or `seed-7.2` when that exists."""
+    """A new directory for this seed."""
+    return new_directory(out, f"seed-{seed}")
+
+
+def new_directory(out: Path, name: str) -> Path:
+    """A directory of this name, `seed-7`, or `seed-7.2` when that exists."""
     out.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
-        path = out / (f"seed-{seed}" if number == 1 else f"seed-{seed}.{number}")
+        path = out / (name if number == 1 else f"{name}.{number}")
         try:
             path.mkdir()
         except FileExistsError:
@@ -77,11 +82,22 @@ def write_bundle(path: Path, finished: Finished) -> None:
         write_history(path / HISTORY, history)
         with (path / "history.edn").open("w", encoding="utf-8") as file:
             file.writelines(event_to_edn(event) + "\n" for event in history)
-    for name, text in (("harness.txt", finished.harness), ("stacks.txt", finished.stacks)):
+    write_end(path, target, finished.harness, finished.recording, finished.stacks)
+
+
+def write_end(
+    path: Path,
+    target: Target,
+    harness: str | None,
+    recording: Recording | None,
+    stacks: str | None,
+) -> None:
+    """What there is of a target that is over, whoever drove it."""
+    for name, text in (("harness.txt", harness), ("stacks.txt", stacks)):
         if text is not None:
             (path / name).write_text(text, encoding="utf-8")
-    if finished.recording is not None:
-        finished.recording.save(path)
+    if recording is not None:
+        recording.save(path)
     logs = path / LOGS
     logs.mkdir()
     for log in target.log.paths():

@@ -8,7 +8,6 @@ traceback goes into the bundle; a target that cannot be run here is the user's t
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import signal
 import time
@@ -16,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
@@ -28,6 +27,7 @@ from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import Launcher, LauncherGone
+from chaos.targets.making import Maker
 from chaos.trace.recording import Recording
 from chaos.verdict import Verdict
 
@@ -35,8 +35,8 @@ from chaos.verdict import Verdict
 class Session:
     """What all runs of one command have in common: use it as a context manager.
 
-    One launcher serves all runs, since a new one costs an interpreter and the import of the target.
-    It is given up after a run in which the harness broke. With `out` None no bundles are written.
+    One launcher serves all runs (chaos/targets/making.py). It is given up after a run in which the
+    harness broke. With `out` None no bundles are written.
     """
 
     def __init__(
@@ -53,10 +53,7 @@ class Session:
         self.suite_name = suite_name
         self.out = out
         self.observer = observer
-        self._make_launcher = make_launcher
-        self._launcher: Launcher | None = None
-        self._world: World | None = None
-        self._usable: set[int] = set()
+        self._maker = Maker(make_launcher)
 
     def __enter__(self) -> Session:
         return self
@@ -66,15 +63,7 @@ class Session:
 
     def close(self) -> None:
         """End the launcher and whatever it has started."""
-        if self._launcher is not None:
-            self._launcher.close()
-            self._launcher = None
-        if self._world is not None:
-            self._world.close()
-            self._world = None
-        if self._usable:
-            os.sched_setaffinity(0, self._usable)
-            self._usable = set()
+        self._maker.close()
 
     def run(
         self, plan: Plan, command: str, keep: Keeper | None = None, *, is_told: bool = True
@@ -117,7 +106,7 @@ class Session:
             try:
                 target.destroy()
             finally:
-                self._finish(is_fit=is_fit)
+                self._maker.clear(is_fit=is_fit)
         outcome.bundle = str(bundle) if bundle is not None else None
         outcome.seconds = time.monotonic() - began
         result = outcome.to_object()
@@ -129,38 +118,13 @@ class Session:
         return result
 
     def _make_target(self, plan: Plan) -> Target:
-        """Under the baton: the world, the launcher that was given its descriptors, one CPU."""
+        settings, segment_mb = plan.settings, plan.wal_segment_mb
         if plan.schedule != BATON:
-            launcher = self._launcher = self._launcher or self._make_launcher(())
-            return self.factory(launcher, plan.settings, plan.wal_segment_mb)
+            return self._maker.free(self.factory, settings, segment_mb)
         if plan.target != "engine" or plan.scheduling is None:
             raise TargetUnusable(f"{plan.target} cannot be scheduled; give --schedule free")
-        if self._world is None:
-            self._world = World()
-            self._pin()
-        if self._launcher is None:
-            self._launcher = self._make_launcher(self._world.descriptors())
         schedule = Schedule(plan.seeds["schedule"], **asdict(plan.scheduling))
-        settings, segment_mb = plan.settings, plan.wal_segment_mb
-        target = BatonEngineTarget(self._launcher, settings, segment_mb, self._world, schedule)
-        return cast(Target, target)
-
-    def _pin(self) -> None:
-        """A world takes turns, so it is best off on one CPU (see benchmarks/scheduling.py)."""
-        usable = sorted(os.sched_getaffinity(0))
-        if len(usable) > 1:
-            self._usable = set(usable)
-            os.sched_setaffinity(0, {usable[os.getpid() % len(usable)]})
-
-    def _finish(self, *, is_fit: bool) -> None:
-        """RUN-2, LAUNCH-3: nothing is left, whether the launcher serves another run or not."""
-        if is_fit and self._launcher is not None:
-            try:
-                self._launcher.reset()
-            except LauncherGone:
-                is_fit = False
-        if not is_fit:
-            self.close()
+        return self._maker.baton(schedule, settings, segment_mb)
 
 
 def open_session(wishes: Wishes, suite: str, out: Path | None, observer: Observer) -> Session:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -25,12 +25,10 @@ from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import SCHEDULES
 from chaos.replay import NoBundle
 from chaos.scenario.format import ScenarioError, read_scenario
-from chaos.scenario.playing import Stage
+from chaos.scenario.playing import SCENARIO, Stage
 from chaos.scenario.steps import Scenario
 from chaos.targets.api import TargetUnusable
 from chaos.verdict import EXIT_STATUS, Verdict, gravest
-
-SCENARIO: Final = "scenario.toml"
 
 
 @click.command()

@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 TARGETS: Final = ("engine", "postgres")
 EXPECTATIONS: Final = ("rows", "tag", "error", "lost", "refused", "waits")
+_NAME: Final = re.compile(r"\w[\w.-]*")
 _SESSION: Final = re.compile(r"[a-z]\w*")
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 _NAMED: Final = re.compile(r"\$\{(\w+)\}")
@@ -190,6 +191,8 @@ def parse_scenario(text: str, file: str, stem: str) -> Scenario:
 
 def _scenario(top: _Table, file: str, stem: str) -> Scenario:
     name = top.text("name", stem)
+    if not _NAME.fullmatch(name):
+        raise top.wrong("name", f"{name!r} must be letters, digits, _ . and -")
     hypothesis = top.text("hypothesis")
     source = top.text("source", "")
     targets = top.texts("targets")

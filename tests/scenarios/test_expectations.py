@@ -181,7 +181,8 @@ def test_a_step_that_cannot_be_done_breaks_the_harness(
 def test_what_is_left_of_a_failure_is_kept(stage: Stage, tmp_path: Path) -> None:
     result = play(stage, f"{HEAD}{TABLE}\n[[step]]\n{SELECT}rows = [[2]]\n", tmp_path)
     kept = Path(result["bundle"])
-    assert {path.name for path in kept.iterdir()} >= {"scenario.toml", "logs", "data"}
+    names = {path.name for path in kept.iterdir()}
+    assert names >= {"scenario.toml", "logs", "data", "trace.bin.gz", "stacks.txt"}
     assert "ready to accept connections" in (kept / "logs" / "server.log").read_text()
 
 
