@@ -66,7 +66,9 @@ class Stage:
         if scenario.plan is not None:
             plan = replace(scenario.plan, target=target_name, schedule=schedule)
             factory = target_factory(target_name)
-            with Session(factory, load(self.suite), self.out, Silent()) as session:
+            with Session(
+                factory, load(self.suite), self.out, Silent(), suite_name=self.suite
+            ) as session:
                 return {"scenario": scenario.name, "file": str(file), "schedule": schedule,
                         **session.run(plan, command)}  # fmt: skip
         return self._play_steps(scenario, file, command, target_name, schedule)
