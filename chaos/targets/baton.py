@@ -17,7 +17,7 @@ from chaos.host.files import WORLD
 from chaos.scheduler.places import NoSuchPlace
 from chaos.scheduler.world import Participant, Schedule, World
 from chaos.stacks import stacks_of
-from chaos.targets.engine import EngineTarget
+from chaos.targets.engine import POSTMASTER, EngineTarget, door_digest
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.processes import Role
 from chaos.targets.server import LEAVING_SECONDS
@@ -34,6 +34,7 @@ class BatonEngineTarget(EngineTarget):
 
     name: ClassVar[str] = "engine-baton"
     initialize_function: ClassVar[str] = INITIALIZE
+    loaded_functions: ClassVar[tuple[str, ...]] = (POSTMASTER, SERVE)
 
     def __init__(
         self,
@@ -51,6 +52,10 @@ class BatonEngineTarget(EngineTarget):
         self._status: int | None = None
         self._baton_waiting = BatonWaiting(world)
         self.has_begun = False
+
+    def template_version(self) -> str:
+        """The door counts time while the directory is made, so the bytes depend on it as well."""
+        return f"{self.version()} door {door_digest()}"
 
     def base_settings(self) -> dict[str, str]:
         """Paths as the engine sees them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import faulthandler
 import functools
-import hashlib
 import signal
 import traceback
 from pathlib import Path
@@ -32,17 +31,19 @@ class EngineTarget(Server):
 
     name: ClassVar[str] = "engine"
     initialize_function: ClassVar[str] = INITIALIZE
+    loaded_functions: ClassVar[tuple[str, ...]] = (POSTMASTER,)
 
     def version(self) -> str:
         """The version it reports, and a digest of its source, since a template belongs to both."""
         from engine.config.definitions import SERVER_VERSION
 
-        return f"engine {SERVER_VERSION} source {_source_digest()}"
+        return f"engine {SERVER_VERSION} source {_digest_of('engine')}"
 
     def check_usable(self) -> None:
         """Import it."""
         try:
-            self.launcher.load(POSTMASTER)
+            for function in self.loaded_functions:
+                self.launcher.load(function)
         except LauncherGone as error:
             raise TargetUnusable(f"the engine cannot be imported: {error}") from error
 
@@ -92,7 +93,8 @@ def serve_in_world(
     """The postmaster as the participant in that slot; runs in the launcher's child."""
     from engine.processes.postmaster.entry import serve
 
-    faulthandler.register(signal.SIGUSR1, open(f"{directory}/stacks", "ab"), all_threads=True)
+    stacks = open(f"{directory}/stacks", "ab")  # noqa: SIM115 - as long as the process lives
+    faulthandler.register(signal.SIGUSR1, stacks, all_threads=True)
     baton = join(descriptors, slot, f"{directory}/trace")
     baton.await_turn()
     baton.begin()
@@ -107,13 +109,14 @@ def serve_in_world(
         host.exit(status)
 
 
-@functools.cache
-def _source_digest() -> str:
-    import engine
+def door_digest() -> str:
+    """Of what lies below the engine in a world."""
+    return " ".join(_digest_of(package) for package in ("chaos.host", "chaos.scheduler"))
 
-    digest = hashlib.sha256()
-    for directory in engine.__path__:
-        for path in sorted(Path(directory).rglob("*.py")):
-            status = path.stat()
-            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:12]
+
+@functools.cache
+def _digest_of(package: str) -> str:
+    """Read once: a command runs what it has imported."""
+    from chaos.versions import source_digest  # the launcher's children do without its imports
+
+    return source_digest(package)[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -65,8 +66,13 @@ MARKS: Final = {
 
 def marks_in(lines: Iterable[str]) -> list[str]:
     """The names of MARKS that occur, in the order of MARKS."""
-    text = "\n".join(lines)
-    return [name for name, pattern in MARKS.items() if pattern.search(text)]
+    return list(_marks_in("\n".join(lines)))
+
+
+@functools.lru_cache(maxsize=4)
+def _marks_in(text: str) -> tuple[str, ...]:
+    """Whoever watches a log asks again and again, mostly when nothing was added."""
+    return tuple(name for name, pattern in MARKS.items() if pattern.search(text))
 
 
 @dataclass(frozen=True, slots=True)

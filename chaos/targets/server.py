@@ -55,6 +55,10 @@ class Server(ABC):
     @abstractmethod
     def version(self) -> str: ...
 
+    def template_version(self) -> str:
+        """What the bytes of a new data directory depend on, as a text."""
+        return self.version()
+
     @abstractmethod
     def check_usable(self) -> None:
         """TargetUnusable when it cannot run here; finds programs, a user, ..."""
@@ -95,7 +99,7 @@ class Server(ABC):
         self.log = ServerLog([self.directory / "stderr"], self.directory / "logs")
         copy_of_template(
             self.name,
-            self.version(),
+            self.template_version(),
             f"{self.wal_segment_mb} MB segments",
             self.initialize,
             self.data_directory,
