@@ -164,7 +164,7 @@ def simpler_faults(search: Search) -> None:
     """
     for path in _each_fault(search):
         fault = value_at(search.best, path)
-        for name in _simpler_names(fault["name"]):
+        for name in _simpler_names(fault):
             if search.attempt(edited(search.best, (path, _plain(name, fault["where"])))):
                 break
         for field, default in _plain("", fault["where"]).items():
@@ -198,9 +198,14 @@ def _simpler_place(search: Search, path: Path) -> None:
     put_default(search, [*path[:-1], "occasion"], LOAD)
 
 
-def _simpler_names(name: str) -> Sequence[str]:
-    """In order of simplicity. A fault at a place already says best where the trouble is."""
-    if name.startswith("stop:") or name == "place":
+def _simpler_names(fault: Object) -> Sequence[str]:
+    """In order of simplicity. Nothing says where the trouble is as well as an injection point."""
+    name = fault["name"]
+    try:
+        tells = bool(fault["placed"]) and parse_fault(fault["placed"]).place.is_point
+    except PlaceError:
+        tells = False
+    if tells or name.startswith("stop:"):
         return ()
     names = ("all", "backend")
     return names[: names.index(name)] if name in names else names

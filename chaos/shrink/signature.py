@@ -94,7 +94,8 @@ def skeleton(message: str) -> str:
 
 
 def _worst(result: Mapping[str, Any]) -> str:
-    kills = [role for role, count in result.get("kills", {}).items() if count]
-    if any(role not in LEAVES_OTHERS_ALONE for role in kills):
+    killed = [role for role, count in result.get("kills", {}).items() if count]
+    killed += [strike["role"] for strike in result.get("strikes", ())]
+    if any(role not in LEAVES_OTHERS_ALONE for role in killed):
         return CRASH
-    return DISTURBANCE if kills or any(result.get("stops", {}).values()) else NOTHING
+    return DISTURBANCE if killed or any(result.get("stops", {}).values()) else NOTHING

@@ -130,7 +130,7 @@ def plant(module):
 
     def unsteady(self, xid, dropped, *, is_synchronous):
         for _ in range(os.urandom(1)[0] % 4):
-            self._host.now_us()
+            self._host.sleep(0.1)
         return commit(self, xid, dropped, is_synchronous=is_synchronous)
 
     module.OutcomeRecorder.commit = unsteady

@@ -95,6 +95,18 @@ def test_a_place_is_reached_earlier_and_takes_one_victim() -> None:
     )  # fmt: skip
 
 
+def test_a_place_that_tells_nothing_becomes_a_plain_crash() -> None:
+    placed = "logger pwrite 2: kill self+checkpointer"
+    fault = Fault("place", Where("started", 5), placed=placed, occasion="load")
+
+    def formula(plan: Plan) -> list[tuple[str, str]]:
+        return [LOST] if any(cycle.fault.where.count >= 3 for cycle in plan.cycles) else []
+
+    search = search_for(FormulaRunner(formula), with_fault(large_plan(), fault, 6))
+    search.shrink()
+    assert [cycle.fault for cycle in search.plan.cycles] == [Fault("all", Where("started", 3))]
+
+
 def test_another_failure_is_not_taken_for_it() -> None:
     def formula(plan: Plan) -> list[tuple[str, str]]:
         return [LOST] if plan.clients >= 4 else [HALF, LOST]

@@ -58,8 +58,10 @@ def test_failures_with_another_cause_are_not_the_same(smaller: Signature) -> Non
 def test_a_smaller_run_does_nothing_graver_to_the_target() -> None:
     calm = signature([LOST], kills={})
     disturbed = signature([LOST], kills={}, stops={"walwriter": 1})
+    at_a_place = signature([LOST], kills={"logger": 1}, strikes=[{"role": "checkpointer"}])
     crashed = signature([LOST])
     assert (calm.after, disturbed.after, crashed.after) == ("nothing", "disturbance", "crash")
+    assert at_a_place.after == "crash"
     assert not calm.has_same_cause(disturbed)
     assert not disturbed.has_same_cause(crashed)
     assert crashed.has_same_cause(disturbed)
