@@ -37,8 +37,9 @@ ENTRY_BYTES: Final = 32
 RING: Final = 2 * BLOCK
 WAITED_CHANNELS: Final = 4
 
-TICK_US: Final = 5
-"""How much virtual time a step takes."""
+TICK_US: Final = 20
+"""How much virtual time a step takes: about what it takes the engine between two calls, so that a
+second of a plan is as much work as under the schedule *free*."""
 
 # header ------------------------------------------------------------------------------------------
 (
@@ -110,7 +111,7 @@ FOR_CLIENTS: Final = 32
     STATUS,  # how it ended: the exit status, or minus the signal
     PRIORITY,
     BIRTH,
-    SINCE,  # the step at which it became runnable
+    SINCE,  # the step at which it became runnable, or had the turn last
     STOPPED_UNTIL_US,
     ORPHAN,  # its postmaster is gone
     QUITS,  # QUIT acts by itself
