@@ -45,9 +45,9 @@ def test_both_steps_are_shown_after_what_was_the_same(tmp_path: Path) -> None:
     found = first_difference(one, other)
     assert found is not None
     assert found.lines("bundle", "now")[4:] == [
-        "                  9     0.000045  backend 1         begin pid 1003",
-        "  bundle         10     0.000050  backend 1         fsync pg_wal/000000010000000000000001",
-        "  now            10     0.000050  backend 1         fsync base/5/16384",
+        "                  9     0.000180  backend 1         begin pid 1003",
+        "  bundle         10     0.000200  backend 1         fsync pg_wal/000000010000000000000001",
+        "  now            10     0.000200  backend 1         fsync base/5/16384",
     ]
 
 

@@ -20,15 +20,15 @@ def told(tmp_path: Path, *lines: Line) -> list[str]:
 def test_lines_have_number_time_process_and_call(tmp_path: Path) -> None:
     assert list(text_lines(write(tmp_path / "trace", beginning()))) == [
         HEAD,
-        "        1     0.000005  controller        begin pid 1001",
-        "        2     0.000010  controller        wait 5 ms  -> postmaster 1",
-        "        3     0.000015  postmaster 1      begin pid 1002",
-        "        4     0.000020  postmaster 1      fork backend",
-        "        5     0.000025  postmaster 1      child-forked backend 1",
-        "        6     0.000030  postmaster 1      fork backend  -> backend 2",
-        "        7     0.000035  backend 2         begin pid 1004  -> postmaster 1",
-        "        8     0.000040  postmaster 1      child-forked backend 2  -> backend 1",
-        "        9     0.000045  backend 1         begin pid 1003",
+        "        1     0.000020  controller        begin pid 1001",
+        "        2     0.000040  controller        wait 5 ms  -> postmaster 1",
+        "        3     0.000060  postmaster 1      begin pid 1002",
+        "        4     0.000080  postmaster 1      fork backend",
+        "        5     0.000100  postmaster 1      child-forked backend 1",
+        "        6     0.000120  postmaster 1      fork backend  -> backend 2",
+        "        7     0.000140  backend 2         begin pid 1004  -> postmaster 1",
+        "        8     0.000160  postmaster 1      child-forked backend 2  -> backend 1",
+        "        9     0.000180  backend 1         begin pid 1003",
     ]
 
 
