@@ -26,7 +26,7 @@ from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
 from chaos.faults.striking import Strike, Striker
 from chaos.plan import Fault
 from chaos.probe import Probe
-from chaos.reaction import Reaction, Watch
+from chaos.reaction import STARTS_BOUND, Reaction, Watch
 from chaos.targets.api import Target
 from chaos.targets.log import marks_in
 
@@ -131,9 +131,12 @@ class Placer:
             if not begun.struck:
                 return
         deadline = self._waiting.now_s() + RESTART_BOUND_S
-        began_at = len(self._watch.lines)
+        began_at, starts = len(self._watch.lines), 0
         while not target.has_struck(number) and self._waiting.now_s() < deadline:
             if self._target.exit_status() is not None:
+                if starts == STARTS_BOUND:
+                    return  # it does not come up: whoever waits for it next will say so
+                starts += 1
                 self._watch.restart(strike, self.reaction)
             self._driver.pump(TICK_S)
             self._watch.read_log()
