@@ -199,16 +199,19 @@ def _simpler_place(search: Search, path: Path) -> None:
 
 
 def _simpler_names(fault: Object) -> Sequence[str]:
-    """In order of simplicity. Nothing says where the trouble is as well as an injection point."""
+    """In order of simplicity. With some luck one backend's death will do for that at an injection
+    point, but nothing says as well as that where the trouble is.
+    """
     name = fault["name"]
-    try:
-        tells = bool(fault["placed"]) and parse_fault(fault["placed"]).place.is_point
-    except PlaceError:
-        tells = False
-    if tells or name.startswith("stop:"):
+    if name.startswith("stop:"):
         return ()
     names = ("all", "backend")
-    return names[: names.index(name)] if name in names else names
+    if name in names:
+        return names[: names.index(name)]
+    try:
+        return names[:1] if parse_fault(fault["placed"]).place.is_point else names
+    except PlaceError:
+        return names
 
 
 def _plain(name: str, where: Any) -> Object:
