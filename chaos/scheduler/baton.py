@@ -177,9 +177,11 @@ class Baton:
 
     def point(self, number: int, value: int) -> Struck | None:
         """A step at an injection point; `value` may be the LSN at which a fault is armed."""
+        struck = self.step(number, value)
         if value >= self.words[LSN_AT] and number in LSN_POINTS:
             self.places.at_lsn(value)
-        return self.step(number, value)
+            self._pass_on()
+        return struck
 
     def _record(self, slot: int, call: int, a: int, b: int) -> None:
         """A line in the trace that is no step of the schedule: nothing is decided."""
@@ -289,6 +291,7 @@ class Baton:
     def go_on(self, slot: int) -> None:
         """To be scheduled again."""
         self.states[slot] &= ~STOPPED & 0xFF
+        self.fields[SINCE][slot] = self.words[STEP]
 
     # whose turn it is ----------------------------------------------------------------------------
 
@@ -355,6 +358,7 @@ class Baton:
         words = self.words
         words[SWITCHES] += 1
         self.fields[PARKED_AT][self.slot] = self.last_call()
+        self.fields[SINCE][self.slot] = words[STEP]
         words[HOLDER] = chosen
         self._ring[(words[STEP] & _ENTRY_MASK) * ENTRY_BYTES + _NEXT_OFFSET] = chosen
         os.eventfd_write(self._doorbells[chosen], 1)

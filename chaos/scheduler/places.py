@@ -20,6 +20,7 @@ from chaos.faults import places as texts
 from chaos.faults.places import Action, PlacedFault
 from chaos.scheduler.calls import CALL_NUMBERS, CALLS, CONTROLLER, POSTMASTER, ROLE_NUMBERS, ROLES
 from chaos.scheduler.layout import (
+    BIRTH,
     DEAD,
     FAULT_WORDS,
     FAULTS,
@@ -75,6 +76,9 @@ _ACTIONS: Final = (
     texts.KILL, texts.STOP, texts.ERROR, texts.SHORT, texts.DROP, texts.DELAY, texts.CLOCK,
 )  # fmt: skip
 _SELF_BIT: Final = 1 << 30
+_OF_THE_CALL: Final = (texts.ERROR, texts.SHORT, texts.DROP)
+_OF_PROCESSES: Final = (texts.KILL, texts.STOP, texts.CLOCK)
+"""What can be done where no call is under way."""
 
 
 class NoSuchPlace(ValueError):
@@ -112,13 +116,8 @@ class Places:
     def arm(self, fault: PlacedFault, session_vpid: int = 0) -> int:
         """Arm a fault, counted from now on; its number."""
         words, place = self._words, fault.place
-        number = words[FAULTS_MADE]
-        if number >= FAULTS:
-            number = next((n for n in range(FAULTS) if self._entry(n)[STATE] != ARMED), FAULTS)
-            if number == FAULTS:
-                raise NoSuchPlace(f"more than {FAULTS} faults are armed at once")
-        else:
-            words[FAULTS_MADE] = number + 1
+        call = _call_of(fault)
+        number = self._free_number()
         entry = self._entry(number)
         for index in range(FAULT_WORDS):
             entry[index] = 0
@@ -133,9 +132,6 @@ class Places:
             entry[KIND], entry[AT] = AT_LSN, place.lsn
             words[LSN_AT] = min(words[LSN_AT], place.lsn)
         else:
-            call = CALL_NUMBERS.get(place.call)
-            if call is None:
-                raise NoSuchPlace(f"there is no call or injection point {place.call!r} here")
             entry[KIND], entry[CALL] = AT_CALL, call
             entry[ROLE_OF] = _ANY_ROLE if place.role == texts.ANY else ROLE_NUMBERS[place.role]
             entry[AT] = place.count
@@ -143,6 +139,16 @@ class Places:
                 entry[AT] += self._layout.counts[entry[ROLE_OF] * CALLS + call]
             self._set_triggers(call)
         return number
+
+    def _free_number(self) -> int:
+        words = self._words
+        if words[FAULTS_MADE] < FAULTS:
+            words[FAULTS_MADE] += 1
+            return int(words[FAULTS_MADE]) - 1
+        for number in range(FAULTS):
+            if self._entry(number)[STATE] != ARMED:
+                return number
+        raise NoSuchPlace(f"more than {FAULTS} faults are armed at once")
 
     def disarm(self, number: int) -> None:
         """Let it not strike any more."""
@@ -181,7 +187,7 @@ class Places:
         """The trigger of this cell: find which faults it is for."""
         role, call = divmod(cell, CALLS)
         vpid = self._layout.fields[VPID][self._baton.slot]
-        found = None
+        found = []
         for number in range(self._words[FAULTS_MADE]):
             entry = self._entry(number)
             if entry[STATE] != ARMED or entry[KIND] != AT_CALL or entry[CALL] != call:
@@ -190,16 +196,23 @@ class Places:
                 if entry[ROLE_OF] in (_ANY_ROLE, role) and entry[SESSION] in (0, vpid):
                     entry[AT] -= 1
                     if entry[AT] == 0:
-                        found = entry
+                        found.append(entry)
             elif entry[ROLE_OF] == role and entry[AT] == reached:
-                found = entry
-        if found is not None:
-            found[TIMES] -= 1
-            found[AT] += 1
-            if found[TIMES] <= 0:
-                found[STATE] = STRUCK
+                found.append(entry)
+        for entry in found:
+            entry[TIMES] -= 1
+            entry[AT] += 1
+            if entry[TIMES] <= 0:
+                entry[STATE] = STRUCK
         self._set_triggers(call)
-        return self._strike(found) if found is not None else None
+        found.sort(key=self._ends_this_process)
+        struck = [self._strike(entry) for entry in found]
+        return next((one for one in struck if one.kind in _OF_THE_CALL), None)
+
+    def _ends_this_process(self, entry: memoryview) -> bool:
+        """Whether nothing can be done after this one."""
+        own = self._baton.slot
+        return _ACTIONS[entry[ACTION]] == texts.KILL and own in self._victims(entry[WHO])
 
     def at_time(self, now_us: int) -> None:
         """The clock has reached the time of a fault."""
@@ -217,7 +230,7 @@ class Places:
                 self._refresh()
                 self._strike(entry)
 
-    def _strike(self, entry: memoryview) -> Struck | None:
+    def _strike(self, entry: memoryview) -> Struck:
         baton, words = self._baton, self._words
         entry[STRUCK_STEP] = words[STEP]
         entry[STRUCK_US] = baton.now_us()
@@ -240,18 +253,25 @@ class Places:
         return Struck(kind)
 
     def _victims(self, mask: int) -> list[int]:
-        """PLACE-2: in order of their slots, this process last."""
-        own, layout = self._baton.slot, self._layout
+        """PLACE-2: in order of their slots, this process last.
+
+        At a time it may be the controller that looks at the clock, or a process that has just
+        ended: then `self` is the youngest of all.
+        """
+        own, roles = self._baton.slot, self._layout.fields[ROLE]
+        alive = [
+            slot
+            for slot in range(CONTROLLER + 1, self._words[SLOTS_USED])
+            if self._layout.states[slot] not in (FREE, DEAD)
+        ]
+        youngest = max(alive, key=self._layout.fields[BIRTH].__getitem__, default=CONTROLLER)
+        self_ = own if own in alive else youngest
         found = [
             slot
-            for slot in range(self._words[SLOTS_USED])
-            if layout.states[slot] not in (FREE, DEAD)
-            and slot != own
-            and mask >> layout.fields[ROLE][slot] & 1
+            for slot in alive
+            if mask >> roles[slot] & 1 or (mask & _SELF_BIT and slot == self_)
         ]
-        if mask & _SELF_BIT or mask >> layout.fields[ROLE][own] & 1:
-            found.append(own)
-        return found
+        return sorted(found, key=lambda slot: (slot == own, slot))
 
     def kill_all(self, slots: list[int], *, by_place: bool) -> None:
         """Kill these, and count each at the place where it was parked."""
@@ -304,3 +324,16 @@ class Places:
                     nearest[role] = min(at, nearest.get(role, at))
         for role in range(len(ROLES)):
             layout.triggers[role * CALLS + call] = nearest.get(role, 0)
+
+
+def _call_of(fault: PlacedFault) -> int:
+    """The number of the call or point at which it strikes; 0 when its place is none."""
+    place, kind = fault.place, fault.action.kind
+    if place.time_us is not None or place.lsn is not None:
+        if kind not in _OF_PROCESSES:
+            raise NoSuchPlace(f"at a time or an LSN there is no call for {str(fault.action)!r}")
+        return 0
+    call = CALL_NUMBERS.get(place.call)
+    if call is None:
+        raise NoSuchPlace(f"there is no call or injection point {place.call!r} here")
+    return int(call)

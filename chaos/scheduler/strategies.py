@@ -10,7 +10,7 @@ PCT           Each participant has a random priority and the runnable one with t
               of Finding Bugs, ASPLOS 2010). Nobody knows how long a run will be, so instead of d
               points over the whole of it there is one in MEAN_RUN steps, on average.
 
-SCHED-4  Nobody starves: who has been runnable for STARVING steps is next, whoever was chosen.
+SCHED-4  Nobody starves: who has been runnable for STARVING steps without a turn is next.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ class Strategy:
         step = words[STEP]
         goes_on = holder in runnable
         due = goes_on and step >= words[PREEMPT_AT] and self._may_preempt()
-        if len(runnable) > 1:
-            starving = min(runnable, key=since.__getitem__)
-            if starving != holder and step - since[starving] > STARVING:
-                return starving
+        others = [slot for slot in runnable if slot != holder]
+        if others:
+            starving = min(others, key=since.__getitem__)
+            if step - since[starving] > STARVING:
+                self.begin_run()
+                return starving  # SCHED-4
         if words[STRATEGY] == RANDOM_WALK:
             chosen = holder
             if due or not goes_on:

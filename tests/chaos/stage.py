@@ -100,16 +100,25 @@ class Stage:
     def end(self) -> int:
         """Let the scene go on until its postmaster has ended: the status, or minus the signal."""
         world = self.world
-        while (status := world.participant(self._slot).status) is None:
-            self.wait()
+        self.wait_until(lambda: world.participant(self._slot).status is not None)
+        status = world.participant(self._slot).status
         world.release(self._slot)
+        assert status is not None
         return status
 
-    def wait(self) -> None:
-        """Let the others run until one of them has done something that a controller looks for."""
-        self.world.baton.step(Call.WAIT)
-        self.world.baton.block(FOR_CLIENTS)
-        self.world.check_alarm()
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Let the others run; look again when one of them did what a controller looks for."""
+        baton = self.world.baton
+        while True:
+            baton.step(Call.WAIT)
+            if is_so():
+                return
+            baton.block(FOR_CLIENTS)
+            self.world.check_alarm()
+
+    def everybody_has_ended(self) -> bool:
+        """Orphans too; who is still to be reaped has ended."""
+        return all(one.status is not None for one in self.world.participants())
 
     def play(self, scene: Scene) -> None:
         """The whole scene; what its postmaster raises fails the test."""
@@ -152,5 +161,8 @@ class Stage:
         for time_us, slot, call, _, _, _, a, b in read_entries(self._trace)[1:]:
             if call == Call.BEGIN:
                 who[slot] = ROLES[b], a
-            found.append(Step(time_us, *who[slot], CALL_NAMES[call], a, b))
+            one = who.get(slot, ("not yet begun", a))
+            found.append(Step(time_us, *one, CALL_NAMES[call], a, b))
+            if call == Call.DEATH:
+                who.pop(slot, None)
         return found

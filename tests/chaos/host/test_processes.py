@@ -57,8 +57,7 @@ def test_a_process_whose_postmaster_is_gone_is_a_child_of_init(stage: Stage) -> 
         host.sleep(1)
 
     stage.play(scene)
-    while stage.world.participants():
-        stage.wait()
+    stage.wait_until(stage.everybody_has_ended)
     assert list(stage.seen[:2]) == [1002, 1]
 
 
@@ -264,8 +263,7 @@ def test_the_postmasters_death_ends_a_wait_at_the_next_turn(stage: Stage) -> Non
     stage.arm("time 500us: kill postmaster")
     stage.start(scene)
     assert stage.end() == KILLED
-    while stage.world.participants():
-        stage.wait()
+    stage.wait_until(stage.everybody_has_ended)
     stage.finish()
     steps = stage.steps()
     death = [(step.role, step.call) for step in steps].index(("postmaster", "death"))
