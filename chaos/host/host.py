@@ -1,4 +1,8 @@
-"""The host under the baton: each call is a step of the schedule, and a place for a fault."""
+"""The host under the baton: each call is a step of the schedule, and a place for a fault.
+
+BATON-1  What a call does or returns depends on what the processes of the world did before, and on
+         nothing else.
+"""
 
 from __future__ import annotations
 
