@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol
 
 from chaos.plan import Plan
@@ -23,7 +23,7 @@ from chaos.shrink.passes import PASSES, Pass
 from chaos.shrink.signature import Signature, signature_of
 
 Result = Mapping[str, Any]
-SEEDS_TRIED: Final = 4
+SEEDS_TRIED: Final = 6
 """Schedules per candidate: the plan's own, and others."""
 
 
@@ -134,9 +134,12 @@ class Search:
 
     @property
     def signature(self) -> Signature:
-        """That of the best run so far: it may break less than the original did."""
+        """That of the best run so far, with what was searched for at the head."""
         found = signature_of(self.result) if self.result is not None else None
-        return found or self.wanted
+        if found is None:
+            return self.wanted
+        first = self.wanted.broken[0]
+        return replace(found, broken=(first, *(one for one in found.broken if one != first)))
 
     @property
     def size(self) -> Size | None:
@@ -192,8 +195,6 @@ class Search:
                 f"the bundle's run ended with '{self.wanted}'; run again, its plan ends with"
                 f" '{came}': target or harness have changed since"
             )
-        # What it breaks today: with SHRINK-1 no more than the bundle's run did.
-        self.wanted = found
         self.result = first
         self.before = size_of(plan, first)
         self._progress.checked(found, self.before)

@@ -109,7 +109,7 @@ def test_a_shrunk_run_is_smaller_and_fails_in_the_same_way_anywhere(
     replayed = json.loads(output)
     again = signature_of(replayed)
     assert again is not None
-    assert again.to_object() == shrunk["signature"]
+    assert sorted(map(list, again.broken)) == sorted(shrunk["signature"]["broken"])
     assert replayed["digest"] == shrunk["digest"]
     assert place.chaos("replay", shrunk["scenario"], planted=False)[0] == 0
 

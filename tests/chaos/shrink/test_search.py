@@ -109,11 +109,21 @@ def test_a_place_that_tells_nothing_becomes_a_plain_crash() -> None:
 
 def test_another_failure_is_not_taken_for_it() -> None:
     def formula(plan: Plan) -> list[tuple[str, str]]:
-        return [LOST] if plan.clients >= 4 else [HALF, LOST]
+        return [LOST] if plan.clients >= 4 else [HALF]
 
     search = search_for(FormulaRunner(formula))
     search.shrink()
     assert search.plan.clients == 4
+
+
+def test_the_signature_begins_with_what_was_searched_for() -> None:
+    def formula(plan: Plan) -> list[tuple[str, str]]:
+        return [LOST] if plan.clients >= 4 else [HALF, LOST]
+
+    search = search_for(FormulaRunner(formula))
+    search.shrink()
+    assert search.plan.clients == 1
+    assert search.signature.broken == (LOST, HALF)
 
 
 def test_preemptions_are_as_few_as_can_be() -> None:

@@ -36,6 +36,7 @@ ORIGINAL = signature([LOST, HALF])
         pytest.param(signature([LOST], kills={"backend": 1}), id="after another crash"),
         pytest.param(signature([LOST], kills={"logger": 1}), id="after a disturbance"),
         pytest.param(signature([LOST], kills={}), id="without a crash"),
+        pytest.param(signature([LOST, LOST | {"check": "errors"}]), id="more is broken"),
     ],
 )
 def test_failures_with_the_same_cause_are_the_same(smaller: Signature) -> None:
@@ -47,7 +48,7 @@ def test_failures_with_the_same_cause_are_the_same(smaller: Signature) -> None:
     [
         pytest.param(signature([HALF]), id="what was broken first is kept"),
         pytest.param(signature([LOST | {"kind": "risen"}]), id="broken in another way"),
-        pytest.param(signature([LOST, LOST | {"check": "errors"}]), id="more is broken"),
+        pytest.param(signature([LOST | {"check": "errors"}]), id="another promise, the same way"),
         pytest.param(signature([], "harness_broken", reason="lost"), id="the harness broke"),
     ],
 )
