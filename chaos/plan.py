@@ -286,6 +286,8 @@ def draw_cycles(
 ) -> tuple[Cycle, ...]:
     """The cycles: their kinds dealt from a shuffled deck, so that each kind in play comes up."""
     kinds = tuple(only) if only else draw_swarm(stream(seed, "faults", "swarm"))
+    if schedule != BATON:
+        kinds = tuple(kind for kind in kinds if kind != PLACE) or KILLS
     main = [kind for kind in kinds if kind in (*KILLS, PLACE)] or list(kinds)
     stops = [kind for kind in kinds if kind in STOPS and kind != "stop:startup"]
     if "stop:startup" in kinds and "stop:startup" not in main:
@@ -307,7 +309,8 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     """Under the baton most kills strike at a place, and there may be disturbances beside them.
 
     Runs are shorter there: a step is cheap, so more is learned from another seed than from more
-    load before the same fault. `always`: the user has said which faults, so that only PLACE itself becomes a place.
+    load before the same fault. `always`: the user has said which faults, so that only PLACE itself
+    becomes a place.
     """
     chance = stream(seed, "faults", cycle.number, "place")
     kind = cycle.fault.name

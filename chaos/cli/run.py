@@ -20,7 +20,7 @@ from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED
 from chaos.doublecheck import SAME, run_twice
-from chaos.faults.catalogue import UnknownFault, parse_faults
+from chaos.faults.catalogue import PLACE, UnknownFault, parse_faults
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import (
     BATON,
@@ -162,6 +162,8 @@ def run(
     settings = _settings(assignments) or None
     if schedule == BATON and default_schedule(target) != BATON:
         raise click.UsageError(f"{target} decides itself who runs when: give --schedule free")
+    if faults == (PLACE,) and (schedule or default_schedule(target)) != BATON:
+        raise click.UsageError("places can be reached under the baton only: --schedule baton")
     wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings)
     if print_plan:
         for number in numbers:

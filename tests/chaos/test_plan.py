@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.faults.catalogue import FAULTS, KILLS, STOPS, UnknownFault, parse_faults
-from chaos.plan import Wishes, make_plan
+from chaos.faults.catalogue import FAULTS, KILLS, PLACE, STOPS, UnknownFault, parse_faults
+from chaos.faults.places import parse_fault
+from chaos.faults.reach import REACH
+from chaos.plan import BATON, FREE, SCHEDULES, Cycle, Plan, Wishes, make_plan
 from chaos.seeds import child_seed, stream
 
 SEEDS = st.integers(0, 1 << 40)
@@ -54,7 +56,8 @@ def test_stops_change_nothing_about_the_kills(seed: int) -> None:
 
 
 def test_some_kills_are_in_the_midst_of_a_checkpoint() -> None:
-    cycles = [cycle for seed in range(40) for cycle in make_plan(seed, Wishes()).cycles]
+    wishes = Wishes(schedule="free")
+    cycles = [cycle for seed in range(40) for cycle in make_plan(seed, wishes).cycles]
     during = Counter(c.fault.name for c in cycles if c.checkpoint_us is not None)
     assert during["checkpointer"] > 10
     assert "logger" not in during
@@ -66,21 +69,52 @@ def test_more_cycles_do_not_change_where_the_first_ones_strike(seed: int) -> Non
     assert many[:4] == few
 
 
-def test_every_role_is_killed_over_seeds_1_to_5() -> None:
-    planned: Counter[str] = Counter()
+def victims_of(cycle: Cycle) -> set[str]:
+    """Who is killed: the role that the fault is named by, or that of its place."""
+    if cycle.fault.name != PLACE:
+        return {cycle.fault.name}
+    placed = parse_fault(cycle.fault.placed)
+    return {placed.place.role, *placed.action.who} - {"self"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_role_is_killed_over_seeds_1_to_5(schedule: str) -> None:
+    planned: set[str] = set()
     for seed in range(1, 6):
-        planned.update(cycle.fault.name for cycle in make_plan(seed, Wishes()).cycles)
-    assert set(KILLS) <= set(planned)
+        for cycle in make_plan(seed, Wishes(schedule=schedule, cycles=10)).cycles:
+            planned |= victims_of(cycle)
+    assert set(KILLS) - {"postmaster+children"} <= planned
 
 
-def test_every_fault_comes_up_over_many_seeds() -> None:
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_fault_comes_up_over_many_seeds(schedule: str) -> None:
     planned: Counter[str] = Counter()
-    for seed in range(40):
-        for cycle in make_plan(seed, Wishes()).cycles:
+    for seed in range(80):
+        for cycle in make_plan(seed, Wishes(schedule=schedule, cycles=10)).cycles:
             planned[cycle.fault.name] += 1
             if cycle.stop is not None:
                 planned[cycle.stop.name] += 1
-    assert set(planned) == set(FAULTS)
+    only_placed = {"startup", "stop:startup"} if schedule == BATON else {PLACE}
+    assert set(planned) == set(FAULTS) - only_placed
+
+
+def test_places_are_drawn_under_the_baton_alone() -> None:
+    free, baton = (
+        [c for seed in range(40) for c in make_plan(seed, Wishes(schedule=schedule)).cycles]
+        for schedule in (FREE, BATON)
+    )
+    assert not any(cycle.fault.placed or cycle.disturbances for cycle in free)
+    assert sum(cycle.fault.name == PLACE for cycle in baton) > len(baton) // 2
+    assert any(cycle.disturbances for cycle in baton)
+
+
+@given(seed=SEEDS)
+def test_places_are_places_that_a_target_can_read(seed: int) -> None:
+    for cycle in make_plan(seed, Wishes(cycles=12)).cycles:
+        if cycle.fault.name == PLACE:
+            assert str(parse_fault(cycle.fault.placed)) == cycle.fault.placed
+            assert cycle.fault.occasion in REACH[parse_fault(cycle.fault.placed).place.role]
+        assert [str(parse_fault(text)) for text in cycle.disturbances] == list(cycle.disturbances)
 
 
 @given(seed=SEEDS, names=st.sets(st.sampled_from(FAULTS), min_size=1))
@@ -88,6 +122,8 @@ def test_only_the_wanted_faults_are_planned(seed: int, names: set[str]) -> None:
     wanted = parse_faults(",".join(sorted(names)))
     plan = make_plan(seed, Wishes(faults=wanted, cycles=12))
     planned = {cycle.fault.name for cycle in plan.cycles}
+    if names & {"startup", "stop:startup"}:
+        planned.discard(PLACE)  # in virtual time a startup process is met at a place
     planned |= {cycle.stop.name for cycle in plan.cycles if cycle.stop is not None}
     assert planned <= names
 
@@ -104,7 +140,7 @@ def test_buffers_suffice_for_the_clients(seed: int, target: str) -> None:
 def test_a_plan_is_data(seed: int) -> None:
     plan = make_plan(seed, Wishes()).to_object()
     assert json.loads(json.dumps(plan)) == plan
-    assert plan["schedule"] == "free"
+    assert Plan.from_object(plan) == make_plan(seed, Wishes())
 
 
 def test_streams_are_independent() -> None:
