@@ -16,10 +16,12 @@ from chaos.faults.places import ERROR
 from chaos.scheduler.baton import Baton
 from chaos.scheduler.calls import Call
 from chaos.scheduler.layout import (
+    ANY_CHANNEL,
     CHANNEL_0,
     FOR_CHANNEL,
     FOR_LATCH,
     FOR_MUTEX,
+    FOR_PIPE,
     FOR_POSTMASTER,
     FOR_TIME,
     LATCH,
@@ -89,6 +91,7 @@ class BatonMemory:
 
     _baton: Baton
     _channels: dict[int, int]
+    _pipes: set[int]
 
     def __init__(self) -> None:
         self._polls: dict[tuple[tuple[int, ...], tuple[int, ...]], select.poll] = {}
@@ -166,7 +169,7 @@ class BatonMemory:
             if ready or baton.now_us() >= deadline:
                 return ready
             if read or write:
-                self._wait_for_channels((*read, *write))
+                waits |= self._wait_for_channels((*read, *write))
             baton.block(waits, deadline)
 
     def _take_latch(self) -> Ready:
@@ -200,14 +203,16 @@ class BatonMemory:
         self._ready = [fd for fd in read if fd in found]
         return ready
 
-    def _wait_for_channels(self, fds: tuple[int, ...]) -> None:
-        baton = self._baton
-        channels = [self._channels[fd] for fd in fds if fd in self._channels]
-        for index in range(WAITED_CHANNELS):
-            channel = channels[index] if index < len(channels) else -1
-            baton.fields[CHANNEL_0 + index][baton.slot] = channel + 1
-            if channel >= 0:
-                baton.layout.channels[channel] = baton.slot + 1
+    def _wait_for_channels(self, fds: tuple[int, ...]) -> int:
+        """Note which they are; what else to wait for."""
+        baton, slot = self._baton, self._baton.slot
+        channels = [self._channels[fd] + 1 for fd in fds if fd in self._channels]
+        if len(channels) > WAITED_CHANNELS:
+            channels = [ANY_CHANNEL]
+        channels += [0] * (WAITED_CHANNELS - len(channels))
+        for field, channel in enumerate(channels, CHANNEL_0):
+            baton.fields[field][slot] = channel
+        return 0 if self._pipes.isdisjoint(fds) else FOR_PIPE
 
     def ready_descriptors(self) -> Sequence[int]:
         return self._ready

@@ -21,7 +21,6 @@ from chaos.faults.places import DROP, SHORT
 from chaos.scheduler.baton import Baton
 from chaos.scheduler.calls import Call
 from chaos.scheduler.layout import (
-    CHANNEL_0,
     CHANNELS,
     CHANNELS_MADE,
     CONNECTIONS_HEAD,
@@ -29,8 +28,6 @@ from chaos.scheduler.layout import (
     FOR_CHANNEL,
     LISTENER_CHANNEL,
     PENDING_CONNECTIONS,
-    SLOTS_USED,
-    WAITED_CHANNELS,
 )
 from engine.host.api import Buffer, Peer
 
@@ -43,10 +40,12 @@ class BatonSockets:
 
     _baton: Baton
     real_path: Callable[[str], str]
+    _wait_for_channels: Callable[[tuple[int, ...]], int]
 
     def __init__(self) -> None:
         self._channels: dict[int, int] = {}
         self._clients: set[int] = set()
+        self._pipes: set[int] = set()
 
     def listen_unix(self, path: str) -> int:
         baton = self._baton
@@ -59,7 +58,7 @@ class BatonSockets:
             fd = listener.detach()
         words = baton.words
         words[CONNECTIONS_HEAD] = words[CONNECTIONS_TAIL]  # who waited waited for another listener
-        self._channels[fd] = new_channel(baton, is_pipe=False)
+        self._channels[fd] = new_channel(baton)
         words[LISTENER_CHANNEL] = self._channels[fd] + 1
         return fd
 
@@ -82,7 +81,7 @@ class BatonSockets:
             self._channels[fd] = baton.layout.connections[head % PENDING_CONNECTIONS]
             words[CONNECTIONS_HEAD] = head + 1
         else:
-            self._channels[fd] = new_channel(baton, is_pipe=False)
+            self._channels[fd] = new_channel(baton)
         self._clients.add(fd)
         return fd, Peer(None, 0)
 
@@ -96,7 +95,7 @@ class BatonSockets:
         if fd in self._clients:
             self._baton.hint_clients()
         elif fd in self._channels:
-            self._hint_writers(self._channels[fd])
+            self._baton.hint(self._channels[fd])  # there is room for who waits to write
         return received
 
     def send(self, fd: int, data: Buffer) -> int:
@@ -127,9 +126,7 @@ class BatonSockets:
         channel = self._channels.pop(fd, None)
         if channel is None:
             return
-        layout, slot = self._baton.layout, self._baton.slot
-        if layout.channels[channel] == slot + 1:
-            layout.channels[channel] = 0
+        self._pipes.discard(fd)
         if fd in self._clients:
             self._clients.discard(fd)
             self._baton.hint_clients()
@@ -140,7 +137,8 @@ class BatonSockets:
         self._baton.step(Call.PIPE)
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
-        self._channels[reading] = self._channels[writing] = new_channel(self._baton, is_pipe=True)
+        self._channels[reading] = self._channels[writing] = new_channel(self._baton)
+        self._pipes |= {reading, writing}
         return reading, writing
 
     def redirect_output(self, fd: int) -> None:
@@ -149,6 +147,8 @@ class BatonSockets:
         os.dup2(fd, _STDERR)
         if fd in self._channels:
             self._channels[_STDERR] = self._channels[fd]
+        if fd in self._pipes:
+            self._pipes.add(_STDERR)
 
     def write_log(self, data: Buffer) -> None:
         self._baton.step(Call.WRITE_LOG, len(data), 0, crc32(data))
@@ -163,39 +163,25 @@ class BatonSockets:
 
     def _wait_for_room(self) -> None:
         """A full pipe would hold up the turn with the one who could empty it waiting for it."""
-        channel = self._channels.get(_STDERR)
-        if channel is None:
+        if _STDERR not in self._channels:
             return
-        baton = self._baton
         poll = select.poll()
         poll.register(_STDERR, select.POLLOUT)
         while not poll.poll(0):
-            for index in range(WAITED_CHANNELS):
-                baton.fields[CHANNEL_0 + index][baton.slot] = 0 if index else channel + 1
-            baton.block(FOR_CHANNEL)
-
-    def _hint_writers(self, channel: int) -> None:
-        """There is room in a pipe: whoever waits to write may look."""
-        baton = self._baton
-        for slot in range(baton.words[SLOTS_USED]):
-            if baton.fields[CHANNEL_0][slot] == channel + 1:
-                baton.ready_if(slot, FOR_CHANNEL)
+            self._baton.block(FOR_CHANNEL | self._wait_for_channels((_STDERR,)))
 
 
-def new_channel(baton: Baton, *, is_pipe: bool) -> int:
-    """The number of a channel that nobody waits for yet."""
-    words, layout = baton.words, baton.layout
-    channel = int(words[CHANNELS_MADE]) % CHANNELS
+def new_channel(baton: Baton) -> int:
+    """A number for a connection, a listener or a pipe."""
+    words = baton.words
     words[CHANNELS_MADE] += 1
-    layout.channels[channel] = 0
-    layout.pipes[channel] = int(is_pipe)
-    return channel
+    return int(words[CHANNELS_MADE]) % CHANNELS
 
 
 def announce_connection(baton: Baton) -> int:
     """A client has connected: its channel, which `accept` will give to the server's end."""
     words = baton.words
-    channel = new_channel(baton, is_pipe=False)
+    channel = new_channel(baton)
     tail = words[CONNECTIONS_TAIL]
     baton.layout.connections[tail % PENDING_CONNECTIONS] = channel
     words[CONNECTIONS_TAIL] = tail + 1

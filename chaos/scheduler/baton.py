@@ -28,6 +28,7 @@ from typing import Final, NoReturn
 from chaos.scheduler.calls import CALLS, CONTROLLER, LSN_POINTS, POSTMASTER, ROLE_NUMBERS, Call
 from chaos.scheduler.layout import (
     ALARM,
+    ANY_CHANNEL,
     BIRTH,
     BIRTHS,
     BLOCK,
@@ -41,6 +42,7 @@ from chaos.scheduler.layout import (
     FOR_CHANNEL,
     FOR_CLIENTS,
     FOR_LATCH,
+    FOR_PIPE,
     FOR_POSTMASTER,
     FREE,
     HOLDER,
@@ -256,9 +258,13 @@ class Baton:
 
     def hint(self, channel: int) -> None:
         """Something may have come through a channel: whoever waits for it shall look."""
-        waiter = self.layout.channels[channel]
-        if waiter:
-            self.ready_if(waiter - 1, FOR_CHANNEL)
+        waits, fields, number = self._waits, self.fields, channel + 1
+        for slot in range(self.words[SLOTS_USED]):
+            if waits[slot] & FOR_CHANNEL:
+                for field in range(CHANNEL_0, CHANNEL_0 + WAITED_CHANNELS):
+                    if fields[field][slot] in (number, ANY_CHANNEL):
+                        self.ready(slot)
+                        break
 
     def hint_clients(self) -> None:
         """Something may have come for the controller's clients."""
@@ -441,7 +447,7 @@ class Baton:
         states[slot] = DEAD
         fields[STATUS][slot] = status
         self._waits[slot] = 0
-        self._let_go_of_channels(slot)
+        self._tell_readers()
         latch = fields[LATCH][slot]
         if latch >= 0 and self.layout.owners[latch] == slot + 1:
             self.layout.owners[latch] = 0
@@ -463,19 +469,10 @@ class Baton:
                     states[slot] = FREE
                 self.ready_if(slot, FOR_POSTMASTER)
 
-    def _let_go_of_channels(self, dead: int) -> None:
-        """Its ends are closed: who reads from a pipe may have come to the end of it."""
-        layout = self.layout
-        for field in range(CHANNEL_0, CHANNEL_0 + WAITED_CHANNELS):
-            channel = self.fields[field][dead] - 1
-            if channel >= 0 and layout.channels[channel] == dead + 1:
-                layout.channels[channel] = 0
+    def _tell_readers(self) -> None:
+        """Descriptors are closed: who reads from a pipe may have come to the end of it."""
         for slot in range(self.words[SLOTS_USED]):
-            if self._waits[slot] & FOR_CHANNEL and any(
-                self.fields[field][slot] and layout.pipes[self.fields[field][slot] - 1]
-                for field in range(CHANNEL_0, CHANNEL_0 + WAITED_CHANNELS)
-            ):
-                self.ready(slot)
+            self.ready_if(slot, FOR_PIPE)
 
     def find(self, vpid: int) -> int:
         """The slot of a process that lives or is still to be reaped; -1 if there is none."""

@@ -4,7 +4,6 @@
     slots       one array per field, indexed by a participant's slot
     latches     the latch's flag; the slot of its owner + 1
     mutexes     0 when free, else the holder's slot + 1, and a bit when somebody waits
-    channels    what can be waited for through a descriptor: who waits
     counts      how often each role has made each call, and at which count a fault is armed
     faults      the armed faults, and what became of them
     kill log    the last kills: who, where it was parked, and whether a placed fault did it
@@ -25,6 +24,8 @@ SLOTS: Final = 56
 LATCHES: Final = 512
 MUTEXES: Final = 1 << 15
 CHANNELS: Final = 1 << 12
+"""Numbers of channels; when they are used up the first is given again, since two with one number
+only wake each other for nothing."""
 PENDING_CONNECTIONS: Final = 256
 FAULTS: Final = 64
 FAULT_WORDS: Final = 16
@@ -96,6 +97,10 @@ FOR_MUTEX: Final = 4
 FOR_CHANNEL: Final = 8
 FOR_POSTMASTER: Final = 16
 FOR_CLIENTS: Final = 32
+FOR_PIPE: Final = 64
+"""Beside FOR_CHANNEL: one of them is a pipe, whose end comes with the death of its writers."""
+ANY_CHANNEL: Final = -1
+"""In place of a channel's number: there are more than can be told."""
 
 (
     VPID,
@@ -128,9 +133,7 @@ _STATES: Final = _SLOT_WORDS + FIELDS * SLOTS
 _LATCH_WORDS: Final = _STATES + SLOTS // 8
 _OWNERS: Final = _LATCH_WORDS + LATCHES
 _MUTEX_WORDS: Final = _OWNERS + LATCHES
-_CHANNEL_WORDS: Final = _MUTEX_WORDS + MUTEXES
-_PIPES: Final = _CHANNEL_WORDS + CHANNELS
-_CONNECTIONS: Final = _PIPES + CHANNELS
+_CONNECTIONS: Final = _MUTEX_WORDS + MUTEXES
 _COUNT_WORDS: Final = _CONNECTIONS + PENDING_CONNECTIONS
 _CELLS: Final = len(ROLES) * CALLS
 _FAULT_WORDS: Final = _COUNT_WORDS + 3 * _CELLS // 2
@@ -157,9 +160,7 @@ class Layout:
         self.states = memory[_STATES * 8 : _STATES * 8 + SLOTS]
         self.latches = words[_LATCH_WORDS:_OWNERS]
         self.owners = words[_OWNERS:_MUTEX_WORDS]
-        self.mutexes = words[_MUTEX_WORDS:_CHANNEL_WORDS]
-        self.channels = words[_CHANNEL_WORDS:_PIPES]
-        self.pipes = words[_PIPES:_CONNECTIONS]
+        self.mutexes = words[_MUTEX_WORDS:_CONNECTIONS]
         self.connections = words[_CONNECTIONS:_COUNT_WORDS]
         cells = memory[_COUNT_WORDS * 8 : _FAULT_WORDS * 8].cast("I")
         self.counts = cells[:_CELLS]
