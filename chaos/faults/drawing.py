@@ -23,6 +23,8 @@ from chaos.faults.places import (
 from chaos.faults.reach import LOAD, REACH
 
 SHARE_OF_LOAD: Final = 0.6
+SHARE_OF_POINTS: Final = 0.5
+"""An injection point is a place of which somebody thought that a crash there is worth a test."""
 SHARE_ALONE: Final = 0.85
 ENDS_ALL: Final = ("all", "postmaster+children")
 COMPANY: Final = (
@@ -81,7 +83,10 @@ def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
     occasion = LOAD if LOAD in occasions and (in_load or not others) else ""
     occasion = occasion or others[int(other * len(others))]
     calls = sorted(occasions[occasion])
-    call = calls[int(chance.random() * len(calls))]
+    points = [call for call in calls if "-" in call]
+    at_point, which = chance.random() < SHARE_OF_POINTS, chance.random()
+    pool = points if points and at_point else calls
+    call = pool[int(which * len(pool))]
     count = draw_count(chance, occasions[occasion][call])
     alone, company = chance.random() < SHARE_ALONE, chance.choice(COMPANY)
     who = (ALL,) if kind in ENDS_ALL else (SELF,) if alone else company
