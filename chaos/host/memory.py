@@ -105,6 +105,8 @@ class BatonMemory:
     def create_mutexes(self, count: int) -> Sequence[BatonMutex]:
         baton = self._baton
         baton.step(Call.CREATE_MUTEXES, count)
+        if count > MUTEXES:
+            raise OSError(12, f"the baton has {MUTEXES} mutexes, not {count}")
         first = baton.words[MUTEXES_MADE]
         if first + count > MUTEXES:
             first = 0  # those of the first incarnations are long gone

@@ -12,6 +12,7 @@ from typing import Final
 from chaos.scheduler.layout import NAMES_BYTES, NAMES_COUNT, NAMES_USED, Layout
 
 _LENGTH: Final = Struct("<H")
+LONGEST: Final = (1 << 16) - 1
 OVERFLOW: Final = 0
 """The number of every string for which there was no room any more."""
 
@@ -53,7 +54,7 @@ class Names:
         encoded = text.encode()
         used = layout.words[NAMES_USED]
         end = used + _LENGTH.size + len(encoded)
-        if end > NAMES_BYTES:
+        if end > NAMES_BYTES or len(encoded) > LONGEST:
             return OVERFLOW
         _LENGTH.pack_into(layout.names, used, len(encoded))
         layout.names[used + _LENGTH.size : end] = encoded

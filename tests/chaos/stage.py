@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import signal
 import traceback
 from collections.abc import Callable
@@ -53,7 +54,6 @@ class Stage:
     def __init__(self, directory: Path, schedule: Schedule = BUSY) -> None:
         self.directory = directory
         self.data = directory / "data"
-        self.data.mkdir(parents=True)
         self.world = World()
         self.waiting = BatonWaiting(self.world)
         self.seen = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
@@ -61,7 +61,7 @@ class Stage:
         self._slot = 0
         self._pids: list[int] = []
         self._is_closed = False
-        self.world.begin(schedule, str(self._trace))
+        self.begin(schedule)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +82,14 @@ class Stage:
         """The controller is gone."""
         self._is_closed = True
         self.world.close()
+
+    def begin(self, schedule: Schedule) -> None:
+        """A new run, from nothing: no file, no process, no time."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(parents=True)
+        self._trace.unlink(missing_ok=True)
+        self.seen[:] = memoryview(bytes(self.seen.nbytes)).cast("q")
+        self.world.begin(schedule, str(self._trace))
 
     # the scene -----------------------------------------------------------------------------------
 
