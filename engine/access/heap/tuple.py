@@ -249,8 +249,10 @@ class TupleDescriptor:
 
     __slots__ = (
         "_codecs",
+        "_heads",
         "_plain",
         "_prefix",
+        "_prefix_bits",
         "_prefix_converted",
         "_prefix_count",
         "_prefix_size",
@@ -265,22 +267,27 @@ class TupleDescriptor:
         self._codecs = tuple(_Codec(attribute) for attribute in self.attributes)
         self._plain = tuple(attribute.type_oid in _PLAIN_STORAGE for attribute in self.attributes)
         self.has_varlena = any(codec.kind == _VARLENA for codec in self._codecs)
-        text = "<"
-        size = 0
-        count = 0
-        for codec in self._codecs:
-            if codec.kind != _FIXED:
-                break
-            padding = -size % codec.alignment
-            text += f"{padding}x" * (padding > 0) + codec.format
-            size += padding + codec.size
-            count += 1
-        self._prefix = Struct(text)
+        count = next(
+            (at for at, codec in enumerate(self._codecs) if codec.kind != _FIXED), self.natts
+        )
+        self._prefix = Struct(self._leading_format(count))
         self._prefix_count = count
-        self._prefix_size = size
+        self._prefix_size = self._prefix.size
+        self._prefix_bits = (1 << count) - 1
+        self._heads: dict[int, Struct] = {}
         self._prefix_converted = tuple(
             at for at in range(count) if self._codecs[at].decode is not None
         )
+
+    def _leading_format(self, count: int) -> str:
+        """The struct format of the first columns, which are all of fixed width."""
+        text = "<"
+        size = 0
+        for codec in self._codecs[:count]:
+            padding = -size % codec.alignment
+            text += f"{padding}x" * (padding > 0) + codec.format
+            size += padding + codec.size
+        return text
 
     def __len__(self) -> int:
         return self.natts
@@ -360,18 +367,16 @@ class TupleDescriptor:
         infomask2, infomask, hoff = _unpack_counts(page, offset + INFOMASK2_OFFSET)
         stored = infomask2 & NATTS_MASK
         start = offset + hoff
-        values: list[Any]
+        bitmap = -1
         if infomask & HAS_NULL:
             bitmap = int.from_bytes(page[offset + HEADER_SIZE : start], "little")
-            values = self._walk(page, start, offset + length, 0, 0, min(wanted, stored), bitmap)
-        elif stored >= self._prefix_count:
+        count = self._prefix_count
+        if stored >= count and bitmap & self._prefix_bits == self._prefix_bits:
+            if wanted < count:
+                return self._head_values(page, start, wanted)
             values = list(self._prefix.unpack_from(page, start))
             for at in self._prefix_converted:
                 values[at] = self._codecs[at].decode(values[at])
-            count = self._prefix_count
-            if wanted < count:
-                del values[wanted:]
-                return values
             if wanted > count:
                 values += self._walk(
                     page,
@@ -380,12 +385,24 @@ class TupleDescriptor:
                     self._prefix_size,
                     count,
                     min(wanted, stored),
-                    -1,
+                    bitmap,
                 )
         else:
-            values = self._walk(page, start, offset + length, 0, 0, min(wanted, stored), -1)
+            values = self._walk(page, start, offset + length, 0, 0, min(wanted, stored), bitmap)
         if len(values) < wanted:
             values += [None] * (wanted - len(values))
+        return values
+
+    def _head_values(self, page: AnyPage, start: int, count: int) -> list[Any]:
+        """The first of the leading columns of fixed width: a scan that looks for one row asks."""
+        head = self._heads.get(count)
+        if head is None:
+            head = self._heads[count] = Struct(self._leading_format(count))
+        values = list(head.unpack_from(page, start))
+        for at in self._prefix_converted:
+            if at >= count:
+                break
+            values[at] = self._codecs[at].decode(values[at])
         return values
 
     def _walk(
