@@ -8,6 +8,8 @@ count at which somebody has to look here, so a step without a fault costs one co
 
 PLACE-1  A fault strikes before the effect of the call that it names.
 PLACE-2  Who strikes several kills the others first, each parked at its own place, and itself last.
+PLACE-3  All faults that are armed for the same pass strike; one that ends the process that is there
+         comes last.
 """
 
 from __future__ import annotations

@@ -275,6 +275,8 @@ class World:
     def check_alarm(self) -> None:
         """Hung, if that is why the controller has the turn."""
         words = self.layout.words
+        if words[ALARM] == Alarm.NONE:
+            return
         alarm = Alarm(words[ALARM])
         words[ALARM] = Alarm.NONE
         if alarm is Alarm.DEADLOCK:

@@ -117,6 +117,8 @@ def test_faults_at_the_same_place_strike_at_their_own_counts(stage: Stage) -> No
 
 
 def test_faults_at_the_same_pass_strike_all(stage: Stage) -> None:
+    """PLACE-3."""
+
     def scene(host: BatonHost) -> None:
         host.create_latches(3)
         host.fork("bgwriter", 1, lambda: host.wait() and None)
@@ -169,6 +171,15 @@ def test_more_faults_may_be_armed_one_after_another_than_at_once(stage: Stage) -
     assert places.blow(again) is None
     assert looking(stage, ["backend", "bgwriter"], 2) == [KILLED, KILLED]
     assert list(stage.seen[:2]) == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["time 1s", "lsn 0/1"])
+@pytest.mark.parametrize("action", ["eio", "short", "drop", "delay 1s"])
+def test_what_is_done_to_a_call_cannot_be_armed_where_there_is_none(
+    stage: Stage, place: str, action: str
+) -> None:
+    with pytest.raises(NoSuchPlace, match="there is no call for"):
+        stage.arm(f"{place}: {action}")
 
 
 @pytest.mark.parametrize("place", ["backend no-such-point", "backend now_us", "any pid 3"])
