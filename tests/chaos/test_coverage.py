@@ -17,6 +17,7 @@ from chaos.cli.commands import commands
 from chaos.coverage import Coverage, NoResult
 from chaos.report.coverage import CoverageReport
 from chaos.scheduler.calls import CALL_NAMES, ROLES
+from tests.chaos.command import chaos
 
 Record = dict[str, Any]
 
@@ -215,6 +216,19 @@ def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     assert "does not exist" in shown.output
     assert invoke().exit_code == 2
     assert invoke(str(tmp_path)).exit_code == 2
+
+
+def test_what_chaos_run_prints_is_what_is_read(scratch: Path) -> None:
+    status, output, errors = chaos(scratch, "--seed", "3", "--cycles", "2", "--json")
+    assert status == 0, errors
+    result = json.loads(output)
+    shown = json.loads(invoke("--json", "-", stdin=output.encode()).output)
+    assert shown["runs"] == 1
+    assert shown["kills"] == len(result["strikes"]) > 0
+    reached = {(cell["role"], cell["call"]): cell["reached"] for cell in shown["cells"]}
+    for role in ("postmaster", "backend", "checkpointer"):
+        for call, count in result["reached"][role].items():
+            assert reached[role, call] == count
 
 
 PLACES = st.tuples(st.sampled_from(ROLES[1:]), st.sampled_from(sorted(CALL_NAMES.values())))
