@@ -49,6 +49,8 @@ class CycleReport:
     number: int
     fault: str
     where: str
+    placed: str = ""
+    occasion: str = ""
     strike: Strike | None = None
     reaction: Reaction | None = None
     stop: Strike | None = None
@@ -213,7 +215,10 @@ class Run:
     # a cycle -------------------------------------------------------------------------------------
 
     def _cycle(self, cycle: Cycle) -> None:
-        report = CycleReport(cycle.number, cycle.fault.name, str(cycle.fault.where))
+        fault = cycle.fault
+        report = CycleReport(
+            cycle.number, fault.name, str(fault.where), fault.placed, fault.occasion
+        )
         began = self._waiting.now_s()
         ended_before = Counter(self.driver.tally.ended)
         try:

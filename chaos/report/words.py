@@ -6,10 +6,22 @@ from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from chaos.faults.catalogue import PLACE
+from chaos.faults.places import SELF, STOP, parse_fault
+from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
+
 if TYPE_CHECKING:
+    from chaos.faults.striking import Strike
     from chaos.plan import Plan
     from chaos.run import CycleReport
 
+BEFORE = {
+    LOAD: "",
+    CRASH: "killed backend, then ",
+    START: "killed all, then ",
+    SHUTDOWN: "shut down, then ",
+}
+"""What made somebody come to a place."""
 TIMES = {1: "", 2: " twice", 3: " three times"}
 
 
@@ -46,6 +58,8 @@ def deed(report: CycleReport) -> str:
     strike = report.strike
     if strike is None:
         return f"{report.fault} was not reached"
+    if report.fault == PLACE:
+        return deed_at_place(report, strike)
     stopped = report.fault.startswith("stop:")
     if not strike.struck and not strike.kills:
         return f"{report.fault} did not strike ({strike.missed})"
@@ -60,10 +74,22 @@ def deed(report: CycleReport) -> str:
     return text
 
 
+def deed_at_place(report: CycleReport, strike: Strike) -> str:
+    """`killed all, then killed at startup redo-finished`."""
+    placed = parse_fault(report.placed)
+    first = BEFORE[report.occasion]
+    if strike.missed:
+        return f"{first}nobody came to {placed.place}"
+    action = placed.action
+    who = "" if action.who == (SELF,) else " " + " and ".join(action.who)
+    return f"{first}{'stopped' if action.kind == STOP else 'killed'}{who} at {placed.place}"
+
+
 def cycle_line(report: CycleReport, cycles: int) -> str:
     """What was killed where, how long recovery took, how much it replayed, what clients saw."""
     width = len(str(cycles))
-    parts = [f"{deed(report)} {report.where}"]
+    where = "" if report.fault == PLACE else f" {report.where}"
+    parts = [f"{deed(report)}{where}"]
     if report.stop is not None and report.stop.struck:
         parts[0] += f", {report.stop.name.removeprefix('stop:')} stopped before"
     reaction = report.reaction
