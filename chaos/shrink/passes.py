@@ -177,7 +177,7 @@ def simpler_faults(search: Search) -> None:
             lambda left, path=path: edited(  # type: ignore[misc]
                 search.best, ([*path, "hunts"], list(left))
             ),
-            least=1,
+            least=1 if value_at(search.best, [*path, "name"]).endswith("startup") else 0,
         )
         _simpler_place(search, [*path, "placed"])
         if value_at(search.best, [*path, "where", "counter"]) == "time_ms":

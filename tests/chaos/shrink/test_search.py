@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos.plan import Cycle, Fault, Plan, Where
+from chaos.plan import Cycle, Fault, Hunt, Plan, Where
 from chaos.shrink.passes import PASSES
 from chaos.shrink.search import Limits, NotRepeatable, Search
 from tests.chaos.shrink.database import (
@@ -20,6 +20,7 @@ from tests.chaos.shrink.database import (
     search_for,
 )
 
+SEEN = Hunt("seen", 500)
 HUNTER = Fault("postmaster", Where("time_ms", 300, 900), victim=77, freeze=True, interlock=True)
 
 
@@ -77,7 +78,7 @@ def test_what_matters_stays() -> None:
 
 def test_a_place_is_reached_earlier_and_takes_one_victim() -> None:
     placed = "backend commit-record-flushed 40: kill self+checkpointer"
-    fault = Fault("place", Where("started", 5), placed=placed, occasion="crash")
+    fault = Fault("place", Where("started", 5), placed=placed, occasion="crash", hunts=(SEEN,))
 
     def formula(plan: Plan) -> list[tuple[str, str]]:
         counts = [
@@ -90,9 +91,9 @@ def test_a_place_is_reached_earlier_and_takes_one_victim() -> None:
     search = search_for(FormulaRunner(formula), with_fault(large_plan(), fault))
     search.shrink()
     (cycle,) = search.plan.cycles
-    assert (cycle.fault.name, cycle.fault.placed, cycle.fault.occasion) == (
-        "place", "backend commit-record-flushed 6: kill", "load",
-    )  # fmt: skip
+    assert cycle.fault == Fault(
+        "place", Where("started", 1), "backend commit-record-flushed 6: kill", occasion="load"
+    )
 
 
 def test_a_place_that_tells_nothing_becomes_a_plain_crash() -> None:
