@@ -96,9 +96,10 @@ class _Server:
         os.set_blocking(wakes, False)
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         pending = b""
+        poll = _poll_for(self._connection.fileno(), woken)
         try:
             while True:
-                ready, _, _ = select.select([self._connection.fileno(), woken], [], [])
+                ready = [fd for fd, _ in poll.poll()]
                 if woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(woken, 4096)
@@ -169,6 +170,14 @@ def _close_but(kept: list[int]) -> None:
         os.closerange(below, fd)
         below = fd + 1
     os.closerange(below, 4096)
+
+
+def _poll_for(*fds: int) -> select.poll:
+    """To wait for input; unlike select() it takes any descriptor, also the 2000th."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return poll
 
 
 def _reaped() -> list[tuple[int, int]]:
@@ -319,8 +328,7 @@ class Launcher:
 
     def _receive(self, seconds: float) -> list[dict[str, Any]]:
         """Replies that came; what was told about exits is kept."""
-        ready, _, _ = select.select([self._connection], [], [], seconds)
-        if not ready:
+        if not _poll_for(self._connection.fileno()).poll(seconds * 1000):
             return []
         try:
             received = self._connection.recv(65536)

@@ -28,6 +28,9 @@ from chaos.waiting.free import FreeWaiting
 SHARED_MEMORY: Final = Path("/dev/shm")
 LEAVING_SECONDS: Final = 5.0
 PID_FILE: Final = "postmaster.pid"
+SOCKET: Final = ".s.PGSQL.5432.lock"
+SOCKET_PATH_BYTES: Final = 100
+"""A Unix socket's path may have 107 bytes; the server's own limit is a little less."""
 
 
 class Server(ABC):
@@ -93,7 +96,7 @@ class Server(ABC):
     def create(self) -> None:
         """Copy the template and write the configuration."""
         self.check_usable()
-        self.directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.directory = new_run_directory()
         self.launcher.guard([str(self.directory)])
         self.data_directory = self.directory / "data"
         self.log = ServerLog([self.directory / "stderr"], self.directory / "logs")
@@ -236,6 +239,13 @@ class Server(ABC):
         existing = _segments()
         found += [f"shared memory {name}" for name in sorted(self._shared_memory & existing)]
         return found
+
+
+def new_run_directory() -> Path:
+    """A directory for one run, whose path is short enough for the socket in it."""
+    base = tempfile.gettempdir()
+    fits = len(os.path.join(base, "chaos-12345678", "sockets", SOCKET)) <= SOCKET_PATH_BYTES
+    return Path(tempfile.mkdtemp(prefix="chaos-", dir=base if fits else "/tmp"))
 
 
 def _segment_name(fields: list[str]) -> str:

@@ -23,7 +23,7 @@ LIVED_THROUGH = 100_000
 
 AS_USUAL: dict[str, str] = {}
 ELSEWHERE = {
-    "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo", "HOME": "/nowhere",
+    "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo", "HOME": "/dev/null",
     "USER": "somebody", "PGDATA": "/elsewhere", "PGPORT": "1",
 }  # fmt: skip
 

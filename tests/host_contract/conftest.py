@@ -76,17 +76,23 @@ class World:
             os._exit(status)
 
 
+def _has_input(fd: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 def _ends_in_time(pid: int) -> bool:
     handle = os.pidfd_open(pid)
     try:
-        return bool(select.select([handle], [], [], SCENARIO_BOUND_S)[0])
+        return _has_input(handle, SCENARIO_BOUND_S)
     finally:
         os.close(handle)
 
 
 def _read_all(fd: int) -> str:
     parts: list[bytes] = []
-    while select.select([fd], [], [], DYING_BOUND_S)[0]:
+    while _has_input(fd, DYING_BOUND_S):
         part = os.read(fd, 65536)
         if not part:
             return b"".join(parts).decode()
