@@ -4,8 +4,9 @@
         |                          |                  |                          |
         +--------------------------+------------------+--------------------------+--(lost)--> CLOSED
 
-A statement is prepared at its first use; `ask` prepares nothing and goes straight to EXECUTING. The end of a connection is always an exception,
-`ConnectionLost`; an error that the session survives is a value, `Refusal`.
+A statement is prepared at its first use; `ask` prepares nothing and goes straight to EXECUTING. The
+end of a connection is always an exception, `ConnectionLost`; an error that the session survives is
+a value, `Refusal`.
 """
 
 from __future__ import annotations

@@ -108,6 +108,17 @@ def _faults(_context: click.Context, _parameter: click.Parameter, text: str | No
         raise click.BadParameter(str(error)) from error
 
 
+def _check_schedule(wishes: Wishes) -> None:
+    """Not every target can be scheduled, not every fault be had without."""
+    schedule = wishes.schedule or default_schedule(wishes.target)
+    if schedule == BATON and default_schedule(wishes.target) != BATON:
+        raise click.UsageError(
+            f"{wishes.target} decides itself who runs when: give --schedule free"
+        )
+    if wishes.faults == (PLACE,) and schedule != BATON:
+        raise click.UsageError("places can be reached under the baton only: --schedule baton")
+
+
 @click.command()
 @click.option("--seed", type=click.IntRange(min=0), help="The run to do.  [default: 0]")
 @click.option("--seeds", metavar="A..B", help="Several runs, one after another or with --jobs.")
@@ -160,11 +171,8 @@ def run(
     """Run a workload, break the target again and again, and check what it promised."""
     numbers = _seeds(seed, seeds)
     settings = _settings(assignments) or None
-    if schedule == BATON and default_schedule(target) != BATON:
-        raise click.UsageError(f"{target} decides itself who runs when: give --schedule free")
-    if faults == (PLACE,) and (schedule or default_schedule(target)) != BATON:
-        raise click.UsageError("places can be reached under the baton only: --schedule baton")
     wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings)
+    _check_schedule(wishes)
     if print_plan:
         for number in numbers:
             plan = make_plan(number, wishes).to_object()
