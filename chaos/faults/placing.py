@@ -37,6 +37,8 @@ LOAD_BOUND_S: Final = 3.0
 IDLE_S: Final = 2.0
 """Time enough for whoever looks around every second or so."""
 VISITS: Final = 3
+KNOCKED_AT: Final = ("dead-end", "postmaster")
+"""While a server comes up, these have something to do only if somebody wants to connect."""
 RESTART_BOUND_S: Final = 10.0
 
 
@@ -72,7 +74,8 @@ class Placer:
         if fault.occasion == LOAD:
             self._load(target, number, placed.place)
         else:
-            self._provoke(fault, strike, target, number)
+            knocks = placed.place.role in KNOCKED_AT
+            self._provoke(fault, strike, target, number, knocks=knocks)
         if target.has_struck(number):
             strike.struck = True
             if placed.action.kind == KILL:
@@ -117,7 +120,9 @@ class Placer:
             if target.has_struck(number):
                 return
 
-    def _provoke(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
+    def _provoke(
+        self, fault: Fault, strike: Strike, target: ArmsFaults, number: int, *, knocks: bool
+    ) -> None:
         """Something else happens first, and counts as a fault of its own."""
         if fault.occasion == SHUTDOWN:
             self._target.send(self._target.postmaster(), signal.SIGINT)
@@ -130,6 +135,17 @@ class Placer:
             strike.struck = begun.struck
             if not begun.struck:
                 return
+        visitor = Probe(self._target.conninfo, self._waiting)
+        try:
+            self._until_up(strike, target, number, visitor if knocks else None)
+        finally:
+            visitor.close()
+            self.reaction.refusals += visitor.refusals
+
+    def _until_up(
+        self, strike: Strike, target: ArmsFaults, number: int, visitor: Probe | None
+    ) -> None:
+        """Until somebody was at the place, or the server is up without."""
         deadline = self._waiting.now_s() + RESTART_BOUND_S
         began_at, starts = len(self._watch.lines), 0
         while not target.has_struck(number) and self._waiting.now_s() < deadline:
@@ -138,6 +154,8 @@ class Placer:
                     return  # it does not come up: whoever waits for it next will say so
                 starts += 1
                 self._watch.restart(strike, self.reaction)
+            if visitor is not None:
+                visitor.step()
             self._driver.pump(TICK_S)
             self._watch.read_log()
             if "ready" in marks_in(self._watch.lines[began_at:]):
