@@ -74,7 +74,7 @@ class Placer:
         if fault.occasion == LOAD:
             self._load(target, number, placed.place)
         else:
-            knocks = placed.place.role in KNOCKED_AT
+            knocks = placed.place.role in KNOCKED_AT and fault.occasion != SHUTDOWN
             self._provoke(fault, strike, target, number, knocks=knocks)
         if target.has_struck(number):
             strike.struck = True
