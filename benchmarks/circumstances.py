@@ -19,6 +19,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SERVANTS: Final = ("nobody", "postgres")
 """Users that are found on most machines and may do little."""
 DESCRIPTORS: Final = 50
+BUSY: Final = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+"""For as long as whoever started it lives, however that ends."""
 MAY_READ: Final = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
 """For an interpreter below a home directory that is closed to others."""
 RUNS_ITSELF: Final = [sys.executable, "-c", "import chaos, psycopg"]
@@ -44,7 +46,7 @@ def usual() -> Iterator[Start]:
 def loaded() -> Iterator[Start]:
     """With a busy loop on every CPU."""
     loops = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        subprocess.Popen([sys.executable, "-c", BUSY, str(os.getpid())])
         for _ in os.sched_getaffinity(0)
     ]
     try:
