@@ -224,7 +224,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         settings=settings | pinned,
         wal_segment_mb=wal_segment_mb,
         mix=draw_mix(stream(seed, "workload", "mix")),
-        liveness_operations=LIVENESS_OPERATIONS // (SHORTER if schedule == BATON else 1),
+        liveness_operations=LIVENESS_OPERATIONS,
         cycles=draw_cycles(
             seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule
         ),
