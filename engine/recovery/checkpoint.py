@@ -244,7 +244,7 @@ class Checkpoints:
         limit = last_segment_to_recycle_to(
             checkpoint.redo, self._distance_estimate, self.config, size
         )
-        wal.segments.recycle_or_remove(keep, end, limit, statistics.segments)
+        wal.segments.recycle_or_remove(keep, end, limit, statistics.segments, self._log.log)
         if not is_final:
             wal.segments.preallocate(end, statistics.segments)
         self._host.point(Point.CHECKPOINT_WAL_RECYCLED, checkpoint.redo)

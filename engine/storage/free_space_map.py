@@ -144,11 +144,10 @@ class FreeSpaceMap:
         self._buffers.release(buffer)
 
     def _extend_to(self, locator: RelFileLocator, length: int) -> None:
+        # A new page stays zero and clean. Were it made dirty here, its first change would be logged
+        # without the whole page (BUF-12), and nothing would repair it when its write is torn.
         while self._smgr.nblocks(locator, _FSM) < length:
-            buffer = self._buffers.extend(locator, _FSM)
-            init_page(self._buffers.page(buffer))
-            self._buffers.mark_dirty(buffer)
-            self._buffers.unlock_release(buffer)
+            self._buffers.unlock_release(self._buffers.extend(locator, _FSM))
 
     def _read(self, locator: RelFileLocator, block: int) -> int:
         """A page of the map, pinned; a broken one comes as an empty one."""

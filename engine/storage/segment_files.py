@@ -9,6 +9,7 @@ Source: PostgreSQL 15, `_mdfd_getseg` in `storage/smgr/md.c`.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Final
 
 from engine.errors import SqlError, SqlState
@@ -17,16 +18,28 @@ from engine.storage.paths import relation_path
 from engine.types import BLOCK_SIZE, RelFileLocator
 from engine.wal.file_error import file_error
 
+FREE_SPACE_HINT: Final = "Check free disk space."
 _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
 
 ForkKey = tuple[RelFileLocator, int]
 
 
 class SegmentFiles:
-    """Descriptors by fork and segment, at most about `max_open_files` of them."""
+    """Descriptors by fork and segment, at most about `max_open_files` of them.
 
-    def __init__(self, host: Host, segment_blocks: int, max_open_files: int) -> None:
+    `on_made(key, segment)` is told of every segment that is created or filled here, so that its
+    content and its name become durable (SYNC-1, SYNC-7).
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        segment_blocks: int,
+        max_open_files: int,
+        on_made: Callable[[ForkKey, int], None],
+    ) -> None:
         self._host = host
+        self._on_made = on_made
         self._segment_blocks = segment_blocks
         self._max_open_files = max_open_files
         self._open_files = 0
@@ -46,6 +59,7 @@ class SegmentFiles:
         except OSError as error:
             raise file_error(error, f'could not create file "{path}"') from error
         self._adopt(key, [], fd)
+        self._on_made(key, 0)
 
     def fork(self, key: ForkKey) -> list[int]:
         """The descriptors of a fork, opened if need be; 58P01 when there is no such file."""
@@ -72,6 +86,8 @@ class SegmentFiles:
                 return False
             raise file_error(error, f'could not open file "{path}"') from error
         self._adopt(key, fds, fd)
+        if create:
+            self._on_made(key, len(fds) - 1)
         return True
 
     def length(self, key: ForkKey, segment: int, fd: int) -> int:
@@ -137,12 +153,17 @@ class SegmentFiles:
         path = relation_path(*key, segment)
         try:
             offset = (self._segment_blocks - 1) * BLOCK_SIZE
-            if self._host.pwrite(fd, _ZERO_PAGE, offset) == BLOCK_SIZE:
-                return
+            written = self._host.pwrite(fd, _ZERO_PAGE, offset)
         except OSError as error:
-            hint = "Check free disk space."
-            raise file_error(error, f'could not extend file "{path}"', hint) from error
-        raise SqlError(SqlState.DISK_FULL, f'could not extend file "{path}"')
+            raise file_error(error, f'could not extend file "{path}"', FREE_SPACE_HINT) from error
+        if written != BLOCK_SIZE:
+            raise SqlError(
+                SqlState.DISK_FULL,
+                f'could not extend file "{path}": wrote only {written} of {BLOCK_SIZE} bytes '
+                f"at block {self._segment_blocks - 1}",
+                hint=FREE_SPACE_HINT,
+            )
+        self._on_made(key, segment)
 
     def _out_of_reach(self, key: ForkKey, segment: int, block: int, length: int) -> SqlError:
         path = relation_path(*key, segment)

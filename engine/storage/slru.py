@@ -327,16 +327,16 @@ class Slru:
             fd = self._host.open(path, OpenMode.WRITE | OpenMode.CREATE)
             doing = f'Could not write to file "{path}" at offset {offset}'
             try:
-                length = self._host.pwrite(fd, data, offset)
+                if self._host.pwrite(fd, data, offset) != BLOCK_SIZE:
+                    # It does not say why it stopped; for want of room, most likely.
+                    raise OSError(errno.ENOSPC, "No space left on device")
             finally:
                 self._host.close(fd)
         except OSError as error:
             raise _no_status(0, f"{doing}: {error.strerror}.", error) from error
-        if length != BLOCK_SIZE:
-            raise _no_status(0, f"{doing}: wrote too few bytes.")
         self._sync.register(self._tag(page // PAGES_PER_FILE))  # SYNC-1
 
 
 def _no_status(xid: int, detail: str, error: OSError | None = None) -> SqlError:
-    state = SqlState.DATA_CORRUPTED if error is None else file_sqlstate(error)
+    state = SqlState.INTERNAL_ERROR if error is None else file_sqlstate(error)
     return SqlError(state, f"could not access status of transaction {xid}", detail=detail)

@@ -19,13 +19,12 @@ from engine.errors import SqlError, SqlState
 from engine.host.api import Buffer, Host, OpenMode
 from engine.shmem.log import Log
 from engine.storage.paths import relation_path
-from engine.storage.segment_files import ForkKey, SegmentFiles
+from engine.storage.segment_files import FREE_SPACE_HINT, ForkKey, SegmentFiles
 from engine.storage.sync_requests import SyncRequests
 from engine.storage.sync_tags import directory_tag, relation_tag
 from engine.types import BLOCK_SIZE, BLOCKS_PER_FILE, RelFileLocator, RelFork
 from engine.wal.file_error import file_error
 
-_FREE_SPACE_HINT: Final = "Check free disk space."
 _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
 _ALL_FORKS: Final = tuple(RelFork)
 
@@ -52,7 +51,7 @@ class Smgr:
         self._sync = sync
         self._log = log
         self._segment_blocks = segment_blocks
-        self._files = SegmentFiles(host, segment_blocks, max_open_files)
+        self._files = SegmentFiles(host, segment_blocks, max_open_files, self._on_made)
         self._opened = self._files.opened
 
     # files ---------------------------------------------------------------------------------------
@@ -63,7 +62,11 @@ class Smgr:
 
     def exists(self, locator: RelFileLocator, fork: int) -> bool:
         """Whether the fork has a file."""
-        return self._host.stat(relation_path(locator, fork)) is not None
+        path = relation_path(locator, fork)
+        try:
+            return self._host.stat(path) is not None
+        except OSError as error:
+            raise file_error(error, f'could not open file "{path}"') from error
 
     def create(self, locator: RelFileLocator, fork: int, is_redo: bool = False) -> None:
         """Make the fork's first, empty segment; in redo it may be there already."""
@@ -71,7 +74,6 @@ class Smgr:
         if is_redo and self._opened(key) is not None:
             return
         self._files.create(key, may_exist=is_redo)
-        self._sync.register(directory_tag(locator))
 
     def unlink(self, locator: RelFileLocator, fork: int, is_redo: bool = False) -> None:
         """Remove a fork's files; one that is missing is passed over.
@@ -173,7 +175,7 @@ class Smgr:
                 SqlState.DISK_FULL,
                 f'could not write block {block} in file "{path}": '
                 f"wrote only {written} of {BLOCK_SIZE} bytes",
-                hint=_FREE_SPACE_HINT,
+                hint=FREE_SPACE_HINT,
             )
         self._sync.register(relation_tag(locator, fork, segment))  # SYNC-1
 
@@ -186,17 +188,15 @@ class Smgr:
             written = self._host.pwrite(fds[segment], data, inside * BLOCK_SIZE)
         except OSError as error:
             message = f'could not extend file "{path}"'
-            raise file_error(error, message, _FREE_SPACE_HINT) from error
+            raise file_error(error, message, FREE_SPACE_HINT) from error
         if written != BLOCK_SIZE:
             raise SqlError(
                 SqlState.DISK_FULL,
                 f'could not extend file "{path}": '
                 f"wrote only {written} of {BLOCK_SIZE} bytes at block {block}",
-                hint=_FREE_SPACE_HINT,
+                hint=FREE_SPACE_HINT,
             )
         self._sync.register(relation_tag(locator, fork, segment))  # SYNC-1
-        if segment and not inside:
-            self._sync.register(directory_tag(locator))
 
     def truncate(self, locator: RelFileLocator, fork: int, nblocks: int) -> None:
         """Cut the fork to `nblocks` blocks; its buffers from there on must be dropped already.
@@ -228,6 +228,11 @@ class Smgr:
         if fds is not None and segment < len(fds):
             return fds
         return self._files.reach(key, segment, block, create=create)
+
+    def _on_made(self, key: ForkKey, segment: int) -> None:
+        """SYNC-7: what was made here, be it while WAL is replayed, is known to the checkpointer."""
+        self._sync.register(relation_tag(*key, segment))
+        self._sync.register(directory_tag(key[0]))
 
     def _cut(self, key: ForkKey, segment: int, fd: int, blocks: int) -> None:
         try:

@@ -11,6 +11,8 @@ Source: PostgreSQL 15, `XLogFileInit`, `InstallXLogFileSegment`, `RemoveOldXlogF
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -111,37 +113,65 @@ class Segments:
         """Make the next segment when the current one is three quarters full
         (`PreallocXlogFiles`)."""
         segment, offset = divmod(end - 1, self.segment_size)
-        if offset >= 0.75 * self.segment_size and self._host.stat(self.path(segment + 1)) is None:
+        if offset >= 0.75 * self.segment_size and not self._exists(segment + 1):
             self._create(segment + 1)
             counts.added += 1
 
     def recycle_or_remove(
-        self, keep_from: int, end: int, recycle_up_to: int, counts: SegmentCounts
+        self,
+        keep_from: int,
+        end: int,
+        recycle_up_to: int,
+        counts: SegmentCounts,
+        complain: Callable[[str], None],
     ) -> None:
         """Get rid of the segments below `keep_from`, reusing what is worth reusing
-        (`RemoveOldXlogFiles`). `end` is the end of WAL: names from its segment on may be free."""
+        (`RemoveOldXlogFiles`). `end` is the end of WAL: names from its segment on may be free.
+
+        A file that cannot be renamed or removed is complained of and stays: nobody needs it gone.
+        """
         free = end // self.segment_size
         limit = self.file_name(keep_from)[8:]
-        for name in self._host.list_directory(WAL_DIRECTORY):
+        for name in self._list():
             if not is_segment_file_name(name) or name[8:] >= limit:
                 continue
             path = f"{WAL_DIRECTORY}/{name}"
             installed = None
             if free <= recycle_up_to:
-                installed = self._install(path, free, recycle_up_to)
+                try:
+                    installed = self._install(path, free, recycle_up_to)
+                except SqlError as error:
+                    complain(error.message)
             if installed is not None:
                 counts.recycled += 1
                 free = installed + 1
                 self._host.point(Point.WAL_SEGMENT_RECYCLED, installed * self.segment_size)
-            else:
+                continue
+            try:
                 self._remove(path)
+            except SqlError as error:
+                complain(error.message)
+            else:
                 counts.removed += 1
 
     def remove_temporary(self) -> None:
         """Remove what crashed makers of segments left (`RemoveTempXlogFiles`)."""
-        for name in self._host.list_directory(WAL_DIRECTORY):
+        for name in self._list():
             if name.startswith(TEMPORARY_PREFIX):
-                self._host.unlink(f"{WAL_DIRECTORY}/{name}")
+                self._discard(f"{WAL_DIRECTORY}/{name}")
+
+    def _list(self) -> list[str]:
+        try:
+            return self._host.list_directory(WAL_DIRECTORY)
+        except OSError as error:
+            raise file_error(error, f'could not open directory "{WAL_DIRECTORY}"') from error
+
+    def _exists(self, segment: int) -> bool:
+        path = self.path(segment)
+        try:
+            return self._host.stat(path) is not None
+        except OSError as error:
+            raise file_error(error, f'could not stat file "{path}"') from error
 
     def _open(self, segment: int) -> int | None:
         path = self.path(segment)
@@ -166,7 +196,7 @@ class Segments:
         # Another process may have been quicker; then the file serves as a later segment, or goes.
         last = segment + checkpoint_segments(self.config, self.segment_size)
         if self._install(path, segment, last) is None:
-            self._host.unlink(path)
+            self._discard(path)
         self._host.point(Point.WAL_SEGMENT_CREATED, segment * self.segment_size)
 
     def _fill(self, fd: int) -> None:
@@ -176,13 +206,14 @@ class Segments:
                 write_fully(host, fd, _ZEROS, offset)
         except OSError as error:
             # Give the space back: the disk is probably full.
-            host.unlink(path)
+            self._discard(path)
             raise file_error(error, f'could not write to file "{path}"') from error
         try:
             if self.config.fsync:
                 host.fsync(fd)
         except OSError as error:
-            host.unlink(path)
+            # No PANIC by itself: nothing relies on this file, and the next attempt makes another.
+            self._discard(path)
             raise file_error(error, f'could not fsync file "{path}"') from error
 
     def _install(self, path: str, segment: int, last: int) -> int | None:
@@ -191,7 +222,7 @@ class Segments:
         host = self._host
         self._locks.acquire(CONTROL_FILE, EXCLUSIVE)
         try:
-            while host.stat(self.path(segment)) is not None:
+            while self._exists(segment):
                 segment += 1
                 if segment > last:
                     return None
@@ -204,6 +235,11 @@ class Segments:
         finally:
             self._locks.release(CONTROL_FILE)
         return segment
+
+    def _discard(self, path: str) -> None:
+        """Remove a temporary file. One that stays costs its space only until the next start."""
+        with suppress(OSError):
+            self._host.unlink(path)
 
     def _remove(self, path: str) -> None:
         try:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from engine.host.api import Buffer, OpenMode
+from engine.host.api import Buffer, FileStatus, OpenMode
 from engine.host.real import RealHost
 
 
@@ -59,6 +59,18 @@ class FaultyHost(RealHost):
     def unlink(self, path: str) -> None:
         self._note("unlink", path)
         super().unlink(path)
+
+    def rename(self, old: str, new: str) -> None:
+        self._note("rename", old)
+        super().rename(old, new)
+
+    def stat(self, path: str) -> FileStatus | None:
+        self._note("stat", path)
+        return super().stat(path)
+
+    def list_directory(self, path: str) -> list[str]:
+        self._note("list", path)
+        return super().list_directory(path)
 
 
 def failing(call: str, number: int, *, times: int = 1) -> Callable[[str, str], None]:

@@ -105,6 +105,28 @@ def test_a_lost_or_broken_map_costs_nothing_but_time(cluster: HeapCluster) -> No
     assert len(again.rows(table)) == 80
 
 
+def test_a_torn_page_of_the_map_is_repaired_by_replay(cluster: HeapCluster) -> None:
+    session, table = cluster.session(), cluster.relation(INT4, TEXT)
+    with session.statement():
+        session.heap.multi_insert(table, [(n, "x" * 1000) for n in range(100)])
+    for number in range(0, 100, 2):
+        session.delete(table, number)
+    session.vacuum(table)
+    session.instance.buffers.flush_all()
+    path = cluster.root / session.instance.smgr.relation_path(table.locator, RelFork.FSM)
+    whole = path.read_bytes()
+    leaf = whole[2 * 8192 :]
+    assert any(leaf[NODES_OFFSET:])
+    path.write_bytes(whole[: 2 * 8192] + leaf[:4096] + bytes(4096))
+    assert not verify(path.read_bytes()[2 * 8192 :], 2)
+    session.instance.wal.flush(session.instance.wal.end_lsn())
+    again = cluster.crash_and_restart().session()
+    again.instance.buffers.flush_all()
+    content = path.read_bytes()
+    assert all(verify(content[at : at + 8192], at // 8192) for at in range(0, len(content), 8192))
+    assert again.heap.context.free_space.search(table.locator, 500) is not None
+
+
 def test_pages_of_the_map_have_good_checksums(cluster: HeapCluster) -> None:
     session, table = cluster.session(), cluster.relation(INT4, TEXT)
     with session.statement():

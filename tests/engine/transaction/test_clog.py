@@ -260,6 +260,7 @@ def test_a_page_cut_short_is_an_error(rig: Rig) -> None:
     assert info.value.detail == (
         'Could not read from file "pg_xact/0000" at offset 0: read too few bytes.'
     )
+    assert info.value.sqlstate == "XX000"
     process.recover()
     (rig.root / FILE).write_bytes(bytes(BLOCK_SIZE))
     assert process.clog.status(77) == IN_PROGRESS
@@ -273,6 +274,14 @@ def test_a_page_that_could_not_be_written_stays_dirty(rig: Rig, host: FaultyHost
     with pytest.raises(SqlError, match="could not access status of transaction 0") as info:
         process.clog.checkpoint()
     assert info.value.sqlstate == "53100"
+    process.recover()
+    host.short_writes = 1
+    with pytest.raises(SqlError, match="could not access status of transaction 0") as short:
+        process.clog.checkpoint()
+    assert short.value.sqlstate == "53100"
+    assert short.value.detail == (
+        'Could not write to file "pg_xact/0000" at offset 0: No space left on device.'
+    )
     process.recover()
     assert process.clog.checkpoint() == 1
     assert restart(rig, 50).clog.status(10) == COMMITTED
