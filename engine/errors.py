@@ -7,7 +7,8 @@ Two families never share a type:
   transaction, `FatalError` the session or process, `PanicError` the whole cluster, by way of a
   crash restart.
 - *Broken invariants* (`InvariantViolation`, raised by `check`): the engine itself is wrong. Never
-  caught to go on; the process ends with PANIC's exit status.
+  caught to go on; the process ends with PANIC's exit status. So does every exception that nobody
+  foresaw (`unexpected_as_panic`).
 
 `SessionTerminated`-like events (the postmaster died) are `ProcessExit`s: not errors, and not to be
 caught by `except Exception`.
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+
+_MOST_FRAMES: Final = 20
 
 
 class SqlState:
@@ -162,6 +165,34 @@ class InvariantViolation(Exception):
         self.facts = facts
         shown = ", ".join(f"{name}={value!r}" for name, value in facts.items())
         super().__init__(f"{rule}: {message}" + (f" ({shown})" if shown else ""))
+
+
+def unexpected_as_panic(error: BaseException) -> PanicError:
+    """An exception that nobody foresaw, as the PANIC that it is, with the way to it as DETAIL.
+
+    Files are named from the top of the package, so that the text is the same in every checkout.
+    """
+    frames: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        file = str(frame.f_globals.get("__name__", "?")).replace(".", "/")
+        frames.append(f"{file}.py:{traceback.tb_lineno} in {frame.f_code.co_name}")
+        traceback = traceback.tb_next
+    return PanicError(
+        SqlState.INTERNAL_ERROR,
+        f"unexpected {type(error).__name__}: {error}",
+        detail="\n".join(frames[-_MOST_FRAMES:]) or None,
+        hint="This is a bug in the engine.",
+    )
+
+
+def panic_text(error: PanicError) -> str:
+    """A PANIC as lines of the log, for a process that has no log yet."""
+    parts = [f"PANIC:  {error.message}"]
+    parts += [f"DETAIL:  {error.detail}"] if error.detail else []
+    parts += [f"HINT:  {error.hint}"] if error.hint else []
+    return "".join(part.replace("\n", "\n\t") + "\n" for part in parts)
 
 
 class ProcessExit(BaseException):

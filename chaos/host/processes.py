@@ -6,7 +6,6 @@ import gc
 import os
 import signal as posix_signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -25,7 +24,7 @@ from chaos.scheduler.layout import (
     STATUS,
     VPID,
 )
-from engine.errors import ProcessExit
+from engine.errors import ProcessExit, panic_text, unexpected_as_panic
 from engine.host.api import ChildExit, Signal
 
 CRASH_STATUS: Final = 2
@@ -103,8 +102,8 @@ class BatonProcesses:
             status = 0
         except ProcessExit as leaving:
             status = leaving.status
-        except BaseException:  # noqa: BLE001 - whatever it was ends this process
-            traceback.print_exc()
+        except BaseException as error:  # noqa: BLE001 - whatever it was ends this process
+            sys.stderr.write(panic_text(unexpected_as_panic(error)))
         finally:
             self.exit(status)
 

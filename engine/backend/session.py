@@ -30,6 +30,7 @@ from engine.errors import (
     SqlError,
     SqlState,
     not_supported,
+    unexpected_as_panic,
 )
 from engine.protocol.backend import parameter_status, ready_for_query
 from engine.protocol.framing import MESSAGE_LIMITS, ProtocolViolation
@@ -93,6 +94,11 @@ class Session:
         except InvariantViolation as violation:
             self._tell_last(violation_as_panic(violation))
             raise
+        except Exception as error:
+            panic = unexpected_as_panic(error)
+            # The way to it is for the log alone.
+            self._tell_last(PanicError(panic.sqlstate, panic.message, hint=panic.hint))
+            raise panic from error
         self._end()
 
     # one round ------------------------------------------------------------------------------------

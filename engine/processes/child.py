@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.config import Config
-from engine.errors import FatalError, InvariantViolation, PanicError
+from engine.errors import FatalError, InvariantViolation, PanicError, unexpected_as_panic
 from engine.host.api import Host
 from engine.instance import Instance, Shared
 from engine.shmem.procs import BACKEND_TYPE_NAMES, BackendType
@@ -52,6 +52,9 @@ def run_in_slot(
         host.exit(CRASH_STATUS)
     except InvariantViolation as violation:
         instance.log.write("PANIC", str(violation), hint="This is a bug in the engine.")
+        host.exit(CRASH_STATUS)
+    except Exception as error:  # noqa: BLE001 - whatever it was ends this process
+        instance.log.error(unexpected_as_panic(error))
         host.exit(CRASH_STATUS)
     instance.leave()
     host.exit(0)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Final
 
-from engine.errors import EngineError, InvariantViolation, PanicError, SqlState
+from engine.errors import EngineError, InvariantViolation, PanicError, unexpected_as_panic
+from engine.wal.file_error import as_panic
 
 
 class CriticalSection:
@@ -32,9 +33,9 @@ class CriticalSection:
         if error is None or isinstance(error, PanicError | InvariantViolation):
             return
         if isinstance(error, EngineError):
-            raise PanicError(error.sqlstate, error.message, detail=error.detail) from error
+            raise as_panic(error) from error
         if isinstance(error, Exception):
-            raise PanicError(SqlState.INTERNAL_ERROR, f"{type(error).__name__}: {error}") from error
+            raise unexpected_as_panic(error) from error
 
 
 CRITICAL_SECTION: Final = CriticalSection()

@@ -44,4 +44,10 @@ def file_panic(error: OSError, doing: str) -> PanicError:
 
 def as_panic(error: EngineError) -> PanicError:
     """An ERROR inside a critical section is a PANIC (errstart, elog.c)."""
-    return PanicError(error.sqlstate, error.message, detail=error.detail, hint=error.hint)
+    return PanicError(
+        error.sqlstate,
+        error.message,
+        detail=error.detail,
+        hint=error.hint,
+        context=error.context,
+    )

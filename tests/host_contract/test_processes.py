@@ -45,6 +45,33 @@ def test_the_exit_status_is_what_the_child_leaves_with(world: World) -> None:
     world(scenario)
 
 
+def test_what_ends_a_child_unforeseen_is_told_without_the_place_of_the_checkout(
+    world: World,
+) -> None:
+    def scenario(host: Host) -> None:
+        host.create_latches(2)
+        reading, writing = host.pipe()
+
+        def break_down() -> None:
+            host.redirect_output(writing)
+            host.close(writing)
+            raise LookupError("two\nlines")
+
+        host.fork("backend", 1, break_down)
+        host.close(writing)
+        assert exit_statuses(host, 1) == [2]
+        heard = host.receive(reading, 65536).decode()
+        top = __file__.partition("tests/")[0]
+        assert top not in heard
+        lines = heard.splitlines()
+        assert lines[:2] == ["PANIC:  unexpected LookupError: two", "\tlines"]
+        assert "tests/host_contract/test_processes.py:" in lines[-2]
+        assert lines[-2].endswith(" in break_down")
+        assert lines[-1] == "HINT:  This is a bug in the engine."
+
+    world(scenario)
+
+
 def test_parents_and_children_know_each_other_by_pid(world: World) -> None:
     def scenario(host: Host) -> None:
         host.create_latches(3)

@@ -160,13 +160,13 @@ def test_redirected_output_is_everything_that_the_process_writes(world: World) -
             sys.stdout.write("printed\n")
             sys.stdout.flush()
             sys.stderr.write("complained\n")
-            raise LookupError("what the interpreter says of this")
+            raise LookupError("of which the host says")
 
         host.fork("backend", 1, child)
         host.close(writing)
         heard = receive_all(host, reading).decode().splitlines()
         assert heard[:3] == ["a line", "printed", "complained"]
-        assert heard[-1] == "LookupError: what the interpreter says of this"
+        assert heard[3] == "PANIC:  unexpected LookupError: of which the host says"
         assert exit_statuses(host, 1) == [2]
 
     world(scenario)

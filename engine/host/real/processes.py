@@ -6,14 +6,13 @@ import gc
 import os
 import signal as posix_signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
 from setproctitle import setproctitle
 
-from engine.errors import ProcessExit
+from engine.errors import ProcessExit, panic_text, unexpected_as_panic
 from engine.host.api import ChildExit, Signal
 
 CRASH_STATUS = 2
@@ -106,8 +105,8 @@ class RealProcesses:
             status = 0
         except ProcessExit as leaving:
             status = leaving.status
-        except BaseException:  # noqa: BLE001 - whatever it was ends this process
-            traceback.print_exc()
+        except BaseException as error:  # noqa: BLE001 - whatever it was ends this process
+            sys.stderr.write(panic_text(unexpected_as_panic(error)))
         finally:
             self.exit(status)
 

@@ -76,6 +76,7 @@ def shared_server(
         assert server.stop() == 0
         assert "terminated by signal" not in server.log()
         assert "Traceback" not in server.log()
+        assert "This is a bug" not in server.log()
         assert "PANIC" not in server.log()
     finally:
         server.destroy()

@@ -310,6 +310,7 @@ def test_a_shutdown_checkpoint_that_fails_is_reported_and_recovered_from(server:
     assert server.stop() == 1
     assert "FATAL:  could not open file" in server.log()
     assert "Traceback" not in server.log()
+    assert "This is a bug" not in server.log()
     assert "abnormal database system shutdown" in server.log()
     server.start()
     assert server.query("SELECT a FROM t") == [(1,)]
