@@ -95,11 +95,18 @@ class Instance:
     """The services of one process.
 
     `kind` and `slot` say who it is. Whatever is held here (pins, locks, descriptors) is this
-    process's.
+    process's. One that is alone, without a postmaster, is its own checkpointer.
     """
 
     def __init__(
-        self, host: Host, shared: Shared, config: Config, kind: BackendType, slot: int
+        self,
+        host: Host,
+        shared: Shared,
+        config: Config,
+        kind: BackendType,
+        slot: int,
+        *,
+        is_alone: bool = False,
     ) -> None:
         self.host = host
         self.shared = shared
@@ -134,7 +141,7 @@ class Instance:
             shared.sync,
             self.locks,
             self.log,
-            owner=slot if kind is BackendType.CHECKPOINTER else None,
+            owner=slot if is_alone or kind is BackendType.CHECKPOINTER else None,
             fsync=bool(config.fsync),
         )
         self.smgr = Smgr(host, self.sync, self.log, in_recovery=is_startup)

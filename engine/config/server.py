@@ -49,6 +49,10 @@ class Config:
         """The same configuration with some values changed."""
         return Config({**self._values, **values}, self.options)
 
+    def is_same_as(self, other: Config) -> bool:
+        """Whether all settings have the same values there."""
+        return self._values == other._values
+
     def reloadable(self) -> list[str]:
         """The settings that a reload may change."""
         fixed = (Context.INTERNAL, Context.POSTMASTER)

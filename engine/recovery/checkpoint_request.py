@@ -89,9 +89,18 @@ class CheckpointRequests:
         self._mutex = locks.mutex(CHECKPOINTER_MUTEX)
         self._slot = slot
         self._check_interrupts = check_interrupts
+        self.make_alone: Callable[[CheckpointFlags], object] | None = None
+        """How a process that runs alone makes a checkpoint; None where there is a checkpointer."""
 
     def request(self, flags: CheckpointFlags) -> None:
-        """Ask for a checkpoint; with WAIT, return when it is done, or raise when it failed."""
+        """Ask for a checkpoint; with WAIT, return when it is done, or raise when it failed.
+
+        A process that runs alone makes it now; one that nobody waits for, it does without.
+        """
+        if self.make_alone is not None:
+            if flags & CheckpointFlags.WAIT:
+                self.make_alone(flags)
+            return
         words, mutex = self._words, self._mutex
         mutex.acquire()
         failed, started = words[_FAILED], words[_STARTED]

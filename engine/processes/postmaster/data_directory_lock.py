@@ -37,11 +37,12 @@ def lock_data_directory(host: Host, shown_path: str) -> int:
     if lock is not None:
         return lock
     pid = read_pid(host)
-    if pid is not None and host.process_exists(pid):
+    if pid is not None and host.process_exists(abs(pid)):
+        who = f"postmaster (PID {pid})" if pid > 0 else f"postgres (PID {-pid})"
         raise FatalError(
             SqlState.LOCK_FILE_EXISTS,
             f'lock file "{PID_FILE}" already exists',
-            hint=f'Is another postmaster (PID {pid}) running in data directory "{shown_path}"?',
+            hint=f'Is another {who} running in data directory "{shown_path}"?',
         )
     raise FatalError(
         SqlState.LOCK_FILE_EXISTS,
@@ -51,7 +52,10 @@ def lock_data_directory(host: Host, shown_path: str) -> int:
 
 
 def read_pid(host: Host) -> int | None:
-    """The pid in postmaster.pid, None when there is no such file or no number in it."""
+    """The pid in postmaster.pid, None when there is no such file or no number in it.
+
+    That of a process that runs alone is there, and returned, with a minus sign.
+    """
     lines = read_lines(host)
     try:
         return int(lines[0]) if lines else None
@@ -72,13 +76,17 @@ def read_lines(host: Host) -> list[str]:
 
 
 class PidFile:
-    """postmaster.pid of this postmaster, from creation to removal."""
+    """postmaster.pid of this postmaster, from creation to removal; or of a process that runs alone,
+    which is told by the minus sign of its pid."""
 
-    def __init__(self, host: Host, data_directory: str, port: int) -> None:
+    def __init__(
+        self, host: Host, data_directory: str, port: int, *, is_alone: bool = False
+    ) -> None:
         self._host = host
         started_s = (host.now_us() + UNIX_EPOCH_TO_2000_US) // 1_000_000
+        pid = -host.pid() if is_alone else host.pid()
         self._lines = [
-            str(host.pid()), data_directory, str(started_s), str(port), "", "", "", STARTING,
+            str(pid), data_directory, str(started_s), str(port), "", "", "", STARTING,
         ]  # fmt: skip
         try:
             self._write()
