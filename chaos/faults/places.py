@@ -19,6 +19,9 @@ Both are short texts, as a person writes them in a scenario and as a plan and a 
     eio, enospc 3 times                  the call fails so, this time and the next two
     short                                the call reads or writes half of what it was asked to
     drop                                 the connection that the call is about is reset
+    lose                                 the pwrite (or fsync) says that it is done, and is not
+    misdirect                            what the pwrite writes goes to the neighbouring 8 kB block
+                                         of the file, if it has one
     delay 5ms                            the call takes so long, or the wake-up comes so late
     clock +1h                            the wall clock jumps; the monotonic clock does not
 
@@ -71,6 +74,8 @@ STOP: Final = "stop"
 ERROR: Final = "error"
 SHORT: Final = "short"
 DROP: Final = "drop"
+LOSE: Final = "lose"
+MISDIRECT: Final = "misdirect"
 DELAY: Final = "delay"
 CLOCK: Final = "clock"
 
@@ -83,8 +88,13 @@ _PLACES: Final = "ROLE [of SESSION] CALL|POINT [N], time DURATION, or lsn X/X"
 _ACTIONS: Final = (
     "kill [WHO], stop [WHO] DURATION, "
     + ", ".join(ERRORS)
-    + " [N times], short, drop, delay DURATION, or clock +|-DURATION"
+    + " [N times], short, drop, lose, misdirect, delay DURATION, or clock +|-DURATION"
 )
+_ONLY_AT: Final = {
+    LOSE: ("pwrite", "fsync", "fsync_directory"),
+    MISDIRECT: ("pwrite",),
+}
+"""Actions of a disk, and the calls at which it can do them."""
 
 
 class PlaceError(ValueError):
@@ -155,6 +165,11 @@ class PlacedFault:
     place: Place
     action: Action
 
+    def __post_init__(self) -> None:
+        calls = _ONLY_AT.get(self.action.kind, ())
+        if calls and self.place.call not in calls:
+            raise PlaceError(f"{str(self.action)!r} is done at {' or '.join(calls)} only")
+
     def __str__(self) -> str:
         return f"{self.place}: {self.action}"
 
@@ -218,7 +233,7 @@ def parse_action(text: str) -> Action:
         case ["clock", jump] if jump[0] in "+-":
             sign = -1 if jump[0] == "-" else 1
             return Action(CLOCK, duration_us=sign * parse_duration(jump[1:]))
-        case ["short" | "drop" as kind]:
+        case ["short" | "drop" | "lose" | "misdirect" as kind]:
             return Action(kind)
         case [name] if name in ERRORS:
             return Action(ERROR, errno=ERRORS[name])

@@ -20,12 +20,13 @@ class BatonHost(BatonFiles, BatonSockets, BatonClock, BatonMemory, BatonProcesse
     """`engine.host.api.Host` for one participant of a world.
 
     `directory` is where `/world` lies on this machine; `root` is the data directory, as a path
-    below `/world` (BATON-2).
+    below `/world` (BATON-2). With `io_log`, a path outside of it, what is done to its files is
+    written there.
     """
 
-    def __init__(self, baton: Baton, directory: str, root: str) -> None:
+    def __init__(self, baton: Baton, directory: str, root: str, io_log: str | None = None) -> None:
         self._baton = baton
-        BatonFiles.__init__(self, directory, root)
+        BatonFiles.__init__(self, directory, root, io_log)
         BatonSockets.__init__(self)
         BatonProcesses.__init__(self)
         BatonMemory.__init__(self)

@@ -229,6 +229,17 @@ class Baton:
                 return call
         return int(self.fields[PARKED_AT][holder])  # it has only waited on
 
+    def last_subject(self) -> int:
+        """The first of the two numbers that say what the holder's last step was about."""
+        ring, step, holder = self._ring, self.words[STEP], self.words[HOLDER]
+        for back in range(SLOTS):
+            _, slot, call, _, _, _, about, _ = ENTRY.unpack_from(
+                ring, ((step - back) & _ENTRY_MASK) * ENTRY_BYTES
+            )
+            if slot == holder and call != Call.DEATH:
+                return int(about)
+        return 0  # it has only waited on
+
     # waiting -------------------------------------------------------------------------------------
 
     def block(self, waits: int, deadline_us: int = NEVER) -> None:

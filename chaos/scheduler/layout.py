@@ -77,7 +77,8 @@ second of a plan is as much work as under the schedule *free*."""
     SEED,
     BLOCKS_CLOSED,
     KILLS_LOGGED,
-) = range(33)
+    DISK_LEFT,  # how many bytes the files of the data directory may grow; NEVER: any number
+) = range(34)
 HEADER_WORDS: Final = 64
 NEVER: Final = (1 << 62) - 1
 

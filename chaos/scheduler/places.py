@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Final
 
 from chaos.faults import places as texts
 from chaos.faults.places import Action, PlacedFault
-from chaos.scheduler.calls import CALL_NUMBERS, CALLS, CONTROLLER, POSTMASTER, ROLE_NUMBERS, ROLES
+from chaos.scheduler.calls import (
+    CALL_NAMES,
+    CALL_NUMBERS,
+    CALLS,
+    CONTROLLER,
+    POSTMASTER,
+    ROLE_NUMBERS,
+    ROLES,
+)
 from chaos.scheduler.layout import (
     BIRTH,
     DEAD,
@@ -63,7 +71,9 @@ if TYPE_CHECKING:
     STRUCK_US,
     STRUCK_VPID,
     STRUCK_ROLE,
-) = range(14)
+    STRUCK_CALL,
+    STRUCK_ABOUT,
+) = range(16)
 
 ARMED: Final = 1
 STRUCK: Final = 2
@@ -76,9 +86,10 @@ AT_LSN: Final = 2
 _ANY_ROLE: Final = -1
 _ACTIONS: Final = (
     texts.KILL, texts.STOP, texts.ERROR, texts.SHORT, texts.DROP, texts.DELAY, texts.CLOCK,
+    texts.LOSE, texts.MISDIRECT,
 )  # fmt: skip
 _SELF_BIT: Final = 1 << 30
-_OF_THE_CALL: Final = (texts.ERROR, texts.SHORT, texts.DROP)
+_OF_THE_CALL: Final = (texts.ERROR, texts.SHORT, texts.DROP, texts.LOSE, texts.MISDIRECT)
 _OF_PROCESSES: Final = (texts.KILL, texts.STOP, texts.CLOCK)
 """What can be done where no call is under way."""
 
@@ -97,12 +108,16 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """Where an armed fault struck: the step, virtual time, and the process that was there."""
+    """Where an armed fault struck: the step, virtual time, the process that was there, its call,
+    and what that was about: the numbers of the step.
+    """
 
     step: int
     time_us: int
     vpid: int
     role: str
+    call: str
+    about: int
 
 
 class Places:
@@ -165,7 +180,9 @@ class Places:
         if not entry[STRUCK_STEP]:
             return None
         role = ROLES[entry[STRUCK_ROLE]]
-        return Blow(entry[STRUCK_STEP], entry[STRUCK_US], entry[STRUCK_VPID], role)
+        call = CALL_NAMES[entry[STRUCK_CALL]]
+        when = entry[STRUCK_STEP], entry[STRUCK_US]
+        return Blow(*when, entry[STRUCK_VPID], role, call, entry[STRUCK_ABOUT])
 
     def _describe(self, entry: memoryview, action: Action) -> None:
         entry[ACTION] = _ACTIONS.index(action.kind)
@@ -238,6 +255,7 @@ class Places:
         entry[STRUCK_US] = baton.now_us()
         entry[STRUCK_VPID] = self._layout.fields[VPID][baton.slot]
         entry[STRUCK_ROLE] = self._layout.fields[ROLE][baton.slot]
+        entry[STRUCK_CALL], entry[STRUCK_ABOUT] = baton.last_call(), baton.last_subject()
         baton.hint_clients()
         kind = _ACTIONS[entry[ACTION]]
         argument = entry[ARGUMENT]

@@ -25,6 +25,7 @@ from chaos.scheduler.layout import (
     BYTES,
     CHANGE_AT,
     DEAD,
+    DISK_LEFT,
     EARLIEST_US,
     FREE,
     HOLDER,
@@ -129,7 +130,7 @@ class World:
         words[PREEMPTIONS_LEFT] = self._preemptions
         words[WALL_US] = BEGINNING_US
         words[BUDGET] = STEP_BUDGET
-        words[EARLIEST_US] = words[TIME_AT_US] = words[LSN_AT] = NEVER
+        words[EARLIEST_US] = words[TIME_AT_US] = words[LSN_AT] = words[DISK_LEFT] = NEVER
         words[CHANGE_AT] = schedule.mean_run
         self.baton = _ControllersBaton(self, self._doorbells, trace_path)
         self.baton.enroll("controller", -1, -1)
@@ -271,6 +272,16 @@ class World:
         else:
             baton.deliver(slot, number)
         return True
+
+    def limit_disk(self, size: int) -> None:
+        """From now on the files of the data directory may grow by so many bytes in all, and by what
+        files that shrink or go give back.
+        """
+        self.layout.words[DISK_LEFT] = size
+
+    def unlimit_disk(self) -> None:
+        """There is room again."""
+        self.layout.words[DISK_LEFT] = NEVER
 
     def check_alarm(self) -> None:
         """Hung, if that is why the controller has the turn."""

@@ -6,19 +6,24 @@ Pids here are virtual, time is virtual, and a process is looked up in the world'
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from chaos.disk.model import Disk
+from chaos.disk.operations import Operation
 from chaos.faults.arming import Casualty, UnknownPlace
 from chaos.faults.places import PlacedFault
 from chaos.host.files import WORLD
+from chaos.scheduler.names import Names
 from chaos.scheduler.places import NoSuchPlace
 from chaos.scheduler.world import Participant, Schedule, World
 from chaos.stacks import stacks_of
 from chaos.targets.engine import POSTMASTER, EngineTarget, door_digest
 from chaos.targets.launcher import Launcher, Program
+from chaos.targets.power import LOG_NAME, Choose, PowerLoss, TargetDisk
 from chaos.targets.processes import Role
 from chaos.targets.server import LEAVING_SECONDS
 from chaos.waiting.baton import BatonWaiting
@@ -29,8 +34,16 @@ LOOK_AGAIN_S: Final = 0.002
 ROLES: Final = {str(role): role for role in Role}
 
 
+class ServerRuns(Exception):
+    """What needs a dead server was asked of one of which something lives."""
+
+
+class NoDisk(Exception):
+    """What needs a model of the disk was asked of a target that was made without one."""
+
+
 class BatonEngineTarget(EngineTarget):
-    """The engine in a world."""
+    """The engine in a world. With a `profile` (chaos/disk/profiles.py) its power can be cut."""
 
     name: ClassVar[str] = "engine-baton"
     initialize_function: ClassVar[str] = INITIALIZE
@@ -43,10 +56,13 @@ class BatonEngineTarget(EngineTarget):
         wal_segment_mb: int,
         world: World,
         schedule: Schedule,
+        profile: str | None = None,
     ) -> None:
         super().__init__(launcher, settings, wal_segment_mb)
         self.world = world
         self.schedule = schedule
+        self.profile = profile
+        self._disk: TargetDisk | None = None
         self._slot = 0
         self._vpid = 0
         self._status: int | None = None
@@ -68,11 +84,17 @@ class BatonEngineTarget(EngineTarget):
         """Where the steps are written."""
         return self.directory / "trace"
 
+    def io_log_path(self) -> Path:
+        """Where what is done to the data directory is written, if there is a profile."""
+        return self.directory / LOG_NAME
+
     def create(self) -> None:
         """The same, and the world begins."""
         super().create()
         self.world.begin(self.schedule, str(self.trace_path()))
         self.has_begun = True
+        if self.profile is not None:
+            self._disk = TargetDisk(self.data_directory, self.io_log_path(), self.profile)
 
     # its life ------------------------------------------------------------------------------------
 
@@ -84,10 +106,11 @@ class BatonEngineTarget(EngineTarget):
         self._vpid = self.world.participant(self._slot).vpid
         self._status = None
         descriptors = self.world.descriptors()
+        io_log = str(self.io_log_path()) if self._disk is not None else None
         program = Program(
             output=str(self.directory / "stderr"),
             function=SERVE,
-            arguments=[descriptors, self._slot, str(self.directory), {}],
+            arguments=[descriptors, self._slot, str(self.directory), {}, io_log],
             keeps=descriptors,
         )
         self.world.born(self._slot, self.launcher.start(program))
@@ -158,6 +181,51 @@ class BatonEngineTarget(EngineTarget):
         found = self.world.find(pid)
         return found.role if found is not None else ""
 
+    # its disk ------------------------------------------------------------------------------------
+
+    @property
+    def disk(self) -> Disk | None:
+        """The disk as far as the log was read; None without a profile."""
+        return self._disk.model if self._disk is not None else None
+
+    def read_io_log(self) -> list[Operation]:
+        """Let the disk know what was done since the last time; that is also returned."""
+        return self._its_disk().read_log()
+
+    def cut_power(self, choose: Choose) -> PowerLoss:
+        """The data directory becomes the crash image that `choose` chooses (POWER-1, POWER-2).
+
+        What a machine keeps in memory is gone as well: the Unix socket and its lock file.
+        """
+        disk = self._its_disk()
+        alive = [f"{one.role} ({one.vpid})" for one in self._alive()]
+        if alive:
+            raise ServerRuns(f"the power is cut at one moment for all: {', '.join(alive)} live")
+        self._note_end()
+        loss = disk.cut(choose, self.world.steps, self.world.baton.now_us())
+        sockets = self.directory / "sockets"
+        shutil.rmtree(sockets)
+        sockets.mkdir(mode=0o700)
+        return loss
+
+    def disk_changed_by_hand(self) -> None:
+        """The data directory was written to past the server, which is down: that is durable."""
+        if self._disk is not None:
+            self._disk.changed_by_hand()
+
+    def limit_disk(self, size: int) -> None:
+        """Let the files of the data directory grow by so many bytes, and no more."""
+        self.world.limit_disk(size)
+
+    def unlimit_disk(self) -> None:
+        """There is room again."""
+        self.world.unlimit_disk()
+
+    def _its_disk(self) -> TargetDisk:
+        if self._disk is None:
+            raise NoDisk("this target was made without a disk profile")
+        return self._disk
+
     # faults by place -----------------------------------------------------------------------------
 
     def arm(self, fault: PlacedFault, pid: int = 0) -> int:
@@ -170,6 +238,17 @@ class BatonEngineTarget(EngineTarget):
     def has_struck(self, number: int) -> bool:
         """Whether somebody was there."""
         return self.world.baton.places.blow(number) is not None
+
+    def where_struck(self, number: int) -> dict[str, Any]:
+        """Who was there, at which call, about which file."""
+        baton = self.world.baton
+        blow = baton.places.blow(number)
+        if blow is None:
+            return {}
+        files = Names(baton.layout).all()
+        file = files[blow.about - 1] if 0 < blow.about <= len(files) else ""
+        file = file.removeprefix(f"{WORLD}/{self.data_directory.name}/")
+        return {"role": blow.role, "pid": blow.vpid, "call": blow.call, "file": file}
 
     def disarm(self, number: int) -> None:
         """Not any more."""

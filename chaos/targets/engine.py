@@ -88,9 +88,15 @@ def initialize_in_world(path: str, wal_segment_mb: int) -> int:
 
 
 def serve_in_world(
-    descriptors: list[int], slot: int, directory: str, options: dict[str, str]
+    descriptors: list[int],
+    slot: int,
+    directory: str,
+    options: dict[str, str],
+    io_log: str | None = None,
 ) -> NoReturn:
-    """The postmaster as the participant in that slot; runs in the launcher's child."""
+    """The postmaster as the participant in that slot; runs in the launcher's child. With `io_log`,
+    what the server does to its data directory is written to that file.
+    """
     from engine.processes.postmaster.entry import serve
 
     stacks = open(f"{directory}/stacks", "ab")  # noqa: SIM115 - as long as the process lives
@@ -98,7 +104,7 @@ def serve_in_world(
     baton = join(descriptors, slot, f"{directory}/trace")
     baton.await_turn()
     baton.begin()
-    host = BatonHost(baton, directory, f"{WORLD}/data")
+    host = BatonHost(baton, directory, f"{WORLD}/data", io_log)
     status = CRASH_STATUS
     try:
         host.catch_signals()

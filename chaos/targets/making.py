@@ -34,15 +34,26 @@ class Maker:
         launcher = self._launcher = self._launcher or self._make_launcher(())
         return factory(launcher, settings, wal_segment_mb)
 
-    def baton(self, schedule: Schedule, settings: Mapping[str, str], wal_segment_mb: int) -> Target:
-        """The engine in a world; the launcher is one that was given the world's descriptors."""
+    def baton(
+        self,
+        schedule: Schedule,
+        settings: Mapping[str, str],
+        wal_segment_mb: int,
+        profile: str | None = None,
+    ) -> Target:
+        """The engine in a world; the launcher is one that was given the world's descriptors.
+
+        With a disk profile its power can be cut.
+        """
         if self._world is None:
             self.close()
             self._world = World()
             self._pin()
         if self._launcher is None:
             self._launcher = self._make_launcher(self._world.descriptors())
-        target = BatonEngineTarget(self._launcher, settings, wal_segment_mb, self._world, schedule)
+        target = BatonEngineTarget(
+            self._launcher, settings, wal_segment_mb, self._world, schedule, profile
+        )
         return cast(Target, target)
 
     def _pin(self) -> None:

@@ -50,14 +50,16 @@ class RealImplementation:
 class BatonImplementation:
     """A world of its own, whose controller is a child that does nothing but wait."""
 
-    def __init__(self, strategy: str) -> None:
+    def __init__(self, strategy: str, *, has_log: bool = False) -> None:
         self._strategy = strategy
+        self._has_log = has_log
         self._baton: Baton | None = None
 
     def make(self, root: Path) -> Host:
         if self._baton is None:
             self._baton = self._join_a_world()
-        return BatonHost(self._baton, str(root.parent), f"{WORLD}/{root.name}")
+        io_log = str(root.parent / "io.log") if self._has_log else None
+        return BatonHost(self._baton, str(root.parent), f"{WORLD}/{root.name}", io_log)
 
     def close(self) -> None:
         pass
@@ -93,4 +95,5 @@ IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {
     "real": RealImplementation,
     "baton, random walk": lambda: BatonImplementation("random-walk"),
     "baton, pct": lambda: BatonImplementation("pct"),
+    "baton, with a log": lambda: BatonImplementation("random-walk", has_log=True),
 }
