@@ -23,7 +23,7 @@ from engine.recovery.control_file import (
 )
 from engine.shmem.lwlock import CONTROL_FILE, EXCLUSIVE, SHARED, LWLocks
 from engine.types import UNIX_EPOCH_TO_2000_US
-from engine.wal.file_error import file_panic, file_sqlstate
+from engine.wal.file_error import close_written, file_panic, file_sqlstate
 
 
 def read_control_file(host: Host) -> ControlFile:
@@ -33,11 +33,12 @@ def read_control_file(host: Host) -> ControlFile:
     except OSError as error:
         raise _fatal(error, f'could not open file "{CONTROL_FILE_PATH}"') from error
     try:
-        data = host.pread(fd, CONTROL_FILE_SIZE, 0)
+        try:
+            data = host.pread(fd, CONTROL_FILE_SIZE, 0)
+        finally:
+            host.close(fd)
     except OSError as error:
         raise _fatal(error, f'could not read file "{CONTROL_FILE_PATH}"') from error
-    finally:
-        host.close(fd)
     try:
         return ControlFile.unpack(data)
     except ControlFileError as error:
@@ -66,7 +67,7 @@ def write_control_file(host: Host, data: bytes, *, sync: bool = True) -> None:
         except OSError as error:
             raise file_panic(error, f'could not fsync file "{path}"') from error
     finally:
-        host.close(fd)
+        close_written(host, fd, path)
 
 
 def seconds_since_1970(host: Host) -> int:

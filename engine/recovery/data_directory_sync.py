@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.host.api import Host, OpenMode
-from engine.wal.file_error import file_panic
+from engine.host.api import FileStatus, Host, OpenMode
+from engine.wal.file_error import close_written, file_panic
 
 _KIND: Final = 0o170000
 _REGULAR: Final = 0o100000
@@ -30,9 +30,9 @@ def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
     pending = ["."]
     while pending:
         directory = pending.pop()
-        for name in host.list_directory(directory):
+        for name in _names(host, directory):
             path = name if directory == "." else f"{directory}/{name}"
-            status = host.stat(path)
+            status = _status(host, path)
             if status is None or path in skip:
                 continue
             if status.is_directory:
@@ -45,6 +45,20 @@ def sync_data_directory(host: Host, skip: tuple[str, ...] = ()) -> int:
         except OSError as error:
             raise file_panic(error, f'could not fsync file "{directory}"') from error
     return count
+
+
+def _names(host: Host, directory: str) -> list[str]:
+    try:
+        return host.list_directory(directory)
+    except OSError as error:
+        raise file_panic(error, f'could not open directory "{directory}"') from error
+
+
+def _status(host: Host, path: str) -> FileStatus | None:
+    try:
+        return host.stat(path)
+    except OSError as error:
+        raise file_panic(error, f'could not stat file "{path}"') from error
 
 
 def _sync_file(host: Host, path: str) -> None:
@@ -60,4 +74,4 @@ def _sync_file(host: Host, path: str) -> None:
     except OSError as error:
         raise file_panic(error, f'could not fsync file "{path}"') from error
     finally:
-        host.close(fd)
+        close_written(host, fd, path)

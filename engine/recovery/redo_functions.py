@@ -21,6 +21,7 @@ from engine.storage.redo_context import RedoContext
 from engine.wal.file_error import file_panic
 from engine.wal.record import WalRecord
 from engine.wal.rmgr import Rmgr
+from engine.wal.segments import write_fully
 
 CLOG_ZEROPAGE: Final = 0x00
 RELMAP_UPDATE: Final = 0x00
@@ -68,7 +69,7 @@ def _relation_map_redo(services: RedoServices) -> Redo:
         try:
             fd = host.open(path, OpenMode.WRITE | OpenMode.CREATE)
             try:
-                host.pwrite(fd, record.main[_RELMAP.size : _RELMAP.size + length], 0)
+                write_fully(host, fd, record.main[_RELMAP.size : _RELMAP.size + length], 0)
                 host.fsync(fd)
             finally:
                 host.close(fd)

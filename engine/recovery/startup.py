@@ -39,6 +39,7 @@ from engine.recovery.start_point import StartPoint, find_start_point, log_state,
 from engine.recovery.wal_source import WalSource
 from engine.shmem.log import Log
 from engine.types import WAL_BLOCK_SIZE, format_lsn
+from engine.wal.file_error import file_error
 from engine.wal.reader import WalReader
 from engine.wal.segments import WAL_DIRECTORY, SegmentCounts
 from engine.wal.wal import Wal
@@ -123,7 +124,10 @@ class StartupSequence:
         return result
 
     def _prepare_directories(self, control: ControlFile) -> None:
-        status = self._host.stat(WAL_DIRECTORY)
+        try:
+            status = self._host.stat(WAL_DIRECTORY)
+        except OSError as error:
+            raise file_error(error, f'could not stat directory "{WAL_DIRECTORY}"') from error
         if status is None or not status.is_directory:
             raise FatalError(
                 SqlState.UNDEFINED_FILE,

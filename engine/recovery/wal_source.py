@@ -41,10 +41,18 @@ class WalSource:
 
     def close(self) -> None:
         """Let go of the file, and of what was read."""
-        if self._fd >= 0:
-            self._host.close(self._fd)
+        fd, segment = self._fd, self._segment
         self._fd = self._segment = -1
         self._chunk = b""
+        if fd < 0:
+            return
+        try:
+            self._host.close(fd)
+        except OSError as error:
+            raise FatalError(
+                file_sqlstate(error),
+                f'could not close file "{self._segments.path(segment)}": {error.strerror}',
+            ) from error
 
     def _load(self, lsn: int) -> bool:
         segment, offset = divmod(lsn, self._segments.segment_size)

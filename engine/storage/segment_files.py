@@ -16,7 +16,7 @@ from engine.errors import SqlError, SqlState
 from engine.host.api import Host, OpenMode
 from engine.storage.paths import relation_path
 from engine.types import BLOCK_SIZE, RelFileLocator
-from engine.wal.file_error import file_error
+from engine.wal.file_error import close_written, file_error
 
 FREE_SPACE_HINT: Final = "Check free disk space."
 _ZERO_PAGE: Final = bytes(BLOCK_SIZE)
@@ -123,14 +123,16 @@ class SegmentFiles:
 
     def close_last(self, key: ForkKey) -> None:
         """Close the last open segment of a fork."""
-        self._host.close(self._forks[key].pop())
+        fds = self._forks[key]
+        fd = fds.pop()
         self._open_files -= 1
+        close_written(self._host, fd, relation_path(*key, len(fds)))
 
     def close(self, key: ForkKey) -> None:
         """Close all segments of a fork; nothing is synced by that."""
-        for fd in self._forks.pop(key, ()):
-            self._host.close(fd)
+        for segment, fd in enumerate(self._forks.pop(key, ())):
             self._open_files -= 1
+            close_written(self._host, fd, relation_path(*key, segment))
 
     def close_all(self) -> None:
         """Close everything."""

@@ -24,7 +24,7 @@ from engine.shmem.log import Log
 from engine.shmem.lwlock import EXCLUSIVE, SYNC_QUEUE, LWLocks
 from engine.storage.sync_queue import FORGET, SYNC, UNLINK, SyncShared
 from engine.storage.sync_tags import KIND_DIRECTORY, SyncTag
-from engine.wal.file_error import file_panic
+from engine.wal.file_error import close_written, file_panic
 
 _RETRY_MS: Final = 10
 _CALLS_PER_ABSORB: Final = 10
@@ -211,5 +211,5 @@ class SyncRequests:
             # SYNC-3: the kernel may have dropped the pages; a second fsync would say all is well.
             raise file_panic(error, f'could not fsync file "{path}"') from error
         finally:
-            self._host.close(fd)
+            close_written(self._host, fd, path)
         return True

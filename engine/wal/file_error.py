@@ -9,6 +9,7 @@ import errno
 from typing import Final
 
 from engine.errors import EngineError, PanicError, SqlError, SqlState
+from engine.host.api import Host
 
 _SQLSTATES: Final = {
     errno.EPERM: "42501",
@@ -40,6 +41,15 @@ def file_error(error: OSError, doing: str, hint: str | None = None) -> SqlError:
 def file_panic(error: OSError, doing: str) -> PanicError:
     """The same as a PANIC."""
     return PanicError(file_sqlstate(error), f"{doing}: {error.strerror}")
+
+
+def close_written(host: Host, fd: int, path: str) -> None:
+    """Close a file that was written. A failure is a PANIC, like that of an fsync: it may be the
+    news of a write that was lost (`FileClose`, fd.c)."""
+    try:
+        host.close(fd)
+    except OSError as error:
+        raise file_panic(error, f'could not close file "{path}"') from error
 
 
 def as_panic(error: EngineError) -> PanicError:

@@ -25,7 +25,7 @@ from engine.host.points import Point
 from engine.shmem.lwlock import EXCLUSIVE, WAL_INFO_MUTEX, WAL_WRITE, LWLocks
 from engine.shmem.procs import BackendType
 from engine.types import WAL_BLOCK_SIZE, format_lsn
-from engine.wal.file_error import as_panic, file_panic
+from engine.wal.file_error import as_panic, close_written, file_panic
 from engine.wal.segments import Segments, checkpoint_segments, write_fully
 from engine.wal.shared import (
     ASYNC_COMMIT_LSN,
@@ -139,9 +139,10 @@ class WalFlusher:
 
     def close(self) -> None:
         """Close the segment that is open."""
-        if self._fd >= 0:
-            self._host.close(self._fd)
+        fd, segment = self._fd, self._fd_segment
         self._fd = self._fd_segment = -1
+        if fd >= 0:
+            close_written(self._host, fd, self._segments.file_name(segment))
 
     def _write_pages(self, target: int) -> None:
         words, ring, size = self._words, self._ring, self._segment_size

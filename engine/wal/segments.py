@@ -22,7 +22,7 @@ from engine.errors import SqlError, SqlState
 from engine.host.api import Host, OpenMode
 from engine.host.points import Point
 from engine.shmem.lwlock import CONTROL_FILE, EXCLUSIVE, LWLocks
-from engine.wal.file_error import file_error, file_panic
+from engine.wal.file_error import close_written, file_error, file_panic
 from engine.wal.page import is_segment_file_name, segment_file_name
 
 WAL_DIRECTORY: Final = "pg_wal"
@@ -192,7 +192,7 @@ class Segments:
         try:
             self._fill(fd)
         finally:
-            self._host.close(fd)
+            close_written(self._host, fd, path)
         # Another process may have been quicker; then the file serves as a later segment, or goes.
         last = segment + checkpoint_segments(self.config, self.segment_size)
         if self._install(path, segment, last) is None:

@@ -48,6 +48,10 @@ class FaultyHost(RealHost):
             data = bytes(data)[:4096]
         return super().pwrite(fd, data, offset)
 
+    def close(self, fd: int) -> None:
+        self._note("close", self.paths.get(fd, ""))
+        super().close(fd)
+
     def fsync(self, fd: int) -> None:
         self._note("fsync", self.paths.get(fd, ""))
         super().fsync(fd)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import SqlError
+from engine.errors import PanicError, SqlError
 from engine.types import BLOCK_SIZE, RelFork
 from tests.engine.storage.faulty_host import FaultyHost, failing
 from tests.engine.storage.rig import BACKEND, CHECKPOINTER, LOCATOR, Rig
@@ -84,6 +84,17 @@ def test_a_segment_that_cannot_be_filled_is_an_error_with_a_hint(
         assert (caught.value.sqlstate, caught.value.hint) == ("53100", "Check free disk space.")
     startup.smgr.extend(LOCATOR, MAIN, 9, PAGE)
     assert startup.smgr.nblocks(LOCATOR, MAIN) == 10
+
+
+def test_a_written_file_that_cannot_be_closed_is_a_panic(rig: Rig, host: FaultyHost) -> None:
+    checkpointer = rig.process(CHECKPOINTER)
+    checkpointer.smgr.create(LOCATOR, MAIN)
+    host.before = failing("close", errno.EIO)
+    with pytest.raises(PanicError, match=f'could not close file "{FILE}": Input/output error'):
+        checkpointer.sync.process()
+    host.before = failing("close", errno.EIO)
+    with pytest.raises(PanicError, match=f'could not close file "{FILE}": Input/output error'):
+        checkpointer.smgr.close_all()
 
 
 def test_a_file_that_cannot_be_looked_for_is_an_error(rig: Rig, host: FaultyHost) -> None:
