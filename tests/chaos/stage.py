@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, NoReturn, Self
 
+from chaos.disk.log import read_log
+from chaos.disk.operations import Operation
 from chaos.faults.places import parse_fault
 from chaos.host.files import WORLD
 from chaos.host.host import BatonHost
@@ -51,8 +53,11 @@ class Step(NamedTuple):
 class Stage:
     """One world in one directory, for one schedule."""
 
-    def __init__(self, directory: Path, schedule: Schedule = BUSY) -> None:
+    def __init__(
+        self, directory: Path, schedule: Schedule = BUSY, *, has_log: bool = False
+    ) -> None:
         self.directory = directory
+        self.io_log = directory / "io.log" if has_log else None
         self.data = directory / "data"
         self.world = World()
         self.waiting = BatonWaiting(self.world)
@@ -88,6 +93,8 @@ class Stage:
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True)
         self._trace.unlink(missing_ok=True)
+        if self.io_log is not None:
+            self.io_log.unlink(missing_ok=True)
         self.seen[:] = memoryview(bytes(self.seen.nbytes)).cast("q")
         self.world.begin(schedule, str(self._trace))
 
@@ -145,7 +152,8 @@ class Stage:
         baton = join(self.world.descriptors(), self._slot, str(self._trace))
         baton.await_turn()
         baton.begin()
-        host = BatonHost(baton, str(self.directory), f"{WORLD}/data")
+        io_log = str(self.io_log) if self.io_log is not None else None
+        host = BatonHost(baton, str(self.directory), f"{WORLD}/data", io_log)
         host.catch_signals()
         status = CRASHED
         try:
@@ -157,6 +165,11 @@ class Stage:
             host.exit(status)
 
     # what is known of it -------------------------------------------------------------------------
+
+    def operations(self) -> list[Operation]:
+        """What was done to the data directory; of a stage that has a log."""
+        assert self.io_log is not None
+        return read_log(self.io_log)[0]
 
     def finish(self) -> str:
         """The digest."""
