@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -62,6 +62,7 @@ class BatonEngineTarget(EngineTarget):
         self.world = world
         self.schedule = schedule
         self.profile = profile
+        self.patches: Sequence[str] = ()
         self._disk: TargetDisk | None = None
         self._slot = 0
         self._vpid = 0
@@ -110,7 +111,14 @@ class BatonEngineTarget(EngineTarget):
         program = Program(
             output=str(self.directory / "stderr"),
             function=SERVE,
-            arguments=[descriptors, self._slot, str(self.directory), {}, io_log],
+            arguments=[
+                descriptors,
+                self._slot,
+                str(self.directory),
+                {},
+                io_log,
+                list(self.patches),
+            ],
             keeps=descriptors,
         )
         self.world.born(self._slot, self.launcher.start(program))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import faulthandler
 import functools
+import importlib
 import signal
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final, NoReturn
 
@@ -93,9 +95,11 @@ def serve_in_world(
     directory: str,
     options: dict[str, str],
     io_log: str | None = None,
+    patches: Sequence[str] = (),
 ) -> NoReturn:
     """The postmaster as the participant in that slot; runs in the launcher's child. With `io_log`,
-    what the server does to its data directory is written to that file.
+    what the server does to its data directory is written to that file. `patches` change the engine
+    before it serves: each is `module:function argument`, and the function is called with that.
     """
     from engine.processes.postmaster.entry import serve
 
@@ -107,12 +111,21 @@ def serve_in_world(
     host = BatonHost(baton, directory, f"{WORLD}/data", io_log)
     status = CRASH_STATUS
     try:
+        for patch in patches:
+            apply_patch(patch)
         host.catch_signals()
         status = serve(host, f"{WORLD}/data", options)
     except BaseException:  # noqa: BLE001 - there is nobody above; the log must have it
         traceback.print_exc()
     finally:
         host.exit(status)
+
+
+def apply_patch(patch: str) -> None:
+    """Call the function that `module:function argument` names."""
+    name, _, argument = patch.partition(" ")
+    module, _, function = name.partition(":")
+    getattr(importlib.import_module(module), function)(argument)
 
 
 def door_digest() -> str:
