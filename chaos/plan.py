@@ -33,8 +33,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from chaos.faults.catalogue import KILLS, PLACE, STOPS
+from chaos.faults.catalogue import DISK, IN_THE_SWARM, KILLS, NEEDS_BATON, PLACE, POWER_LOSS, STOPS
+from chaos.faults.disk.drawing import draw_disk_fault
 from chaos.faults.drawing import draw_disturbances, draw_place
+from chaos.faults.power_places import draw_outage
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
@@ -43,14 +45,23 @@ BATON: Final = "baton"
 SCHEDULES: Final = (BATON, FREE)
 DEFAULT_CYCLES: Final = {FREE: 10, BATON: 4}
 STREAMS: Final = ("settings", "clients", "faults", "workload", "schedule")
+DEFAULT_PROFILE: Final = "strict"
+BREAKS_PROMISES: Final = ("fsync", "full_page_writes")
+"""Settings that, switched off, promise nothing about a power loss: not drawn beside one."""
 BACKENDS_IN_A_HAND: Final = 3
 """There are more places where a backend can die than for any other process."""
 LONGEST_CHECKPOINT_US: Final = 40_000
 LIVENESS_OPERATIONS: Final = 60
 SHORTER: Final = 5
 """By this much is there less load before a fault and after it, under the baton."""
+SHORTER_BEFORE_POWER_LOSS: Final = 2
+"""There must be pages that were written since they were last synced."""
 SHARE_PLACED: Final = 0.75
 """Of kills under the baton."""
+SHARE_BUSY: Final = 0.8
+"""Of settings that keep the disk busy, in a run with a disk fault."""
+SHARE_DISK: Final = 0.5
+"""Of seeds, for each disk fault."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
 
@@ -92,7 +103,10 @@ class Fault:
     run. `interlock`: a child of a killed postmaster is kept alive, and a new start must be
     refused. `in_the_way`: rather a backend that holds a lock which readers wait for, if one can be
     found. `placed` is a place and what happens there (chaos/faults/places.py), `occasion` what
-    makes somebody reach it (chaos/faults/reach.py).
+    makes somebody reach it (chaos/faults/reach.py). A power loss comes again at the places `then`,
+    one in each of the recoveries that follow, and `choice` is the seed by which the disk decides
+    what it keeps, unless `kept` says `nothing`. `disk` is what a disk does that has no place
+    (chaos/faults/disk/drawing.py).
     """
 
     name: str
@@ -106,6 +120,10 @@ class Fault:
     crash_by: str = ""
     interlock: bool = False
     in_the_way: bool = False
+    then: tuple[str, ...] = ()
+    choice: int = 0
+    kept: str = ""
+    disk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,9 @@ class Scheduling:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a seed decides."""
+    """All that a seed decides. `profile` is the device's (chaos/disk/profiles.py), in a run with a
+    disk fault: then there is a log of what is written.
+    """
 
     seed: int
     target: str
@@ -152,6 +172,7 @@ class Plan:
     liveness_operations: int = LIVENESS_OPERATIONS
     bound_s: float = BOUND_S
     scheduling: Scheduling | None = None
+    profile: str | None = None
 
     def to_object(self) -> dict[str, Any]:
         """As JSON values."""
@@ -185,6 +206,7 @@ def _fault_from(found: Mapping[str, Any]) -> Fault:
     parts = {
         "where": Where(**found["where"]),
         "hunts": tuple(Hunt(**hunt) for hunt in found.get("hunts", ())),
+        "then": tuple(found.get("then", ())),
     }
     return Fault(**{**found, **parts})
 
@@ -200,6 +222,7 @@ class Wishes:
     workload: str | None = None
     faults: Sequence[str] | None = None
     settings: Mapping[str, str] | None = None
+    profile: str | None = None
 
 
 def default_schedule(target: str) -> str:
@@ -215,6 +238,13 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
     workload = chance.choice(sorted(WORKLOADS))
     settings, wal_segment_mb = draw_settings(seed, wishes.target, clients)
     pinned = dict(wishes.settings or {})
+    cycles = draw_cycles(seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule)
+    mix = draw_mix(stream(seed, "workload", "mix"))
+    has_disk_fault = any(cycle.fault.name in DISK for cycle in cycles)
+    if has_disk_fault:
+        settings = {name: text for name, text in settings.items() if name not in BREAKS_PROMISES}
+        settings |= draw_busy_disk(seed, clients)
+        mix["bank"]["filler"] = stream(seed, "workload", "filler").choice([0, 150, 300, 600])
     return Plan(
         seed=seed,
         target=wishes.target,
@@ -223,13 +253,12 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         clients=clients,
         settings=settings | pinned,
         wal_segment_mb=wal_segment_mb,
-        mix=draw_mix(stream(seed, "workload", "mix")),
+        mix=mix,
         liveness_operations=LIVENESS_OPERATIONS,
-        cycles=draw_cycles(
-            seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule
-        ),
+        cycles=cycles,
         seeds={name: child_seed(seed, name) for name in STREAMS},
         scheduling=draw_scheduling(stream(seed, "schedule", "strategy"), schedule),
+        profile=(wishes.profile or DEFAULT_PROFILE) if has_disk_fault else None,
     )
 
 
@@ -278,6 +307,21 @@ def draw_settings(seed: int, target: str, clients: int) -> tuple[dict[str, str],
     return used, segment
 
 
+def draw_busy_disk(seed: int, clients: int) -> dict[str, str]:
+    """Settings that let many pages be written that are not synced yet, in most runs."""
+    chance = stream(seed, "settings", "disk")
+    pages = stream(seed, "settings", "disk", "pages").choice(
+        [pages for pages in (16, 32, 64) if pages >= 4 * clients]
+    )
+    drawn = {
+        "shared_buffers": f"{pages * 8}kB",
+        "bgwriter_delay": "10ms",
+        "checkpoint_timeout": f"{chance.choice([1, 1, 2, 5])}s",
+        "checkpoint_completion_target": chance.choice(["0", "0.9"]),
+    }
+    return {name: text for name, text in drawn.items() if chance.random() < SHARE_BUSY}
+
+
 # faults ------------------------------------------------------------------------------------------
 
 
@@ -285,10 +329,10 @@ def draw_cycles(
     seed: int, count: int, only: Sequence[str] | None, schedule: str
 ) -> tuple[Cycle, ...]:
     """The cycles: their kinds dealt from a shuffled deck, so that each kind in play comes up."""
-    kinds = tuple(only) if only else draw_swarm(stream(seed, "faults", "swarm"))
+    kinds = tuple(only) if only else draw_swarm(seed)
     if schedule != BATON:
-        kinds = tuple(kind for kind in kinds if kind != PLACE) or KILLS
-    main = [kind for kind in kinds if kind in (*KILLS, PLACE)] or list(kinds)
+        kinds = tuple(kind for kind in kinds if kind not in NEEDS_BATON) or KILLS
+    main = [kind for kind in kinds if kind not in STOPS] or list(kinds)
     stops = [kind for kind in kinds if kind in STOPS and kind != "stop:startup"]
     if "stop:startup" in kinds and "stop:startup" not in main:
         main.append("stop:startup")
@@ -318,7 +362,8 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     placed, occasion = draw_place(chance, kind)
     is_placed = chance.random() < SHARE_PLACED
     disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
-    where = replace(cycle.fault.where, count=-(-cycle.fault.where.count // SHORTER))
+    shorter = SHORTER_BEFORE_POWER_LOSS if kind == POWER_LOSS else SHORTER
+    where = replace(cycle.fault.where, count=-(-cycle.fault.where.count // shorter))
     stop = cycle.stop
     if stop is not None:
         stop = replace(stop, where=replace(stop.where, count=-(-stop.where.count // SHORTER)))
@@ -328,14 +373,24 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     if kind == PLACE or is_hunt or (kind in KILLS and is_placed and not always):
         fault = replace(cycle.fault, name=PLACE, placed=placed, occasion=occasion, crash_by="")
         cycle = replace(cycle, fault=fault)
+    elif kind == POWER_LOSS:
+        outage = draw_outage(stream(seed, "disk", cycle.number))
+        cycle = replace(cycle, fault=replace(cycle.fault, freeze=False, **outage._asdict()))
+    elif kind in DISK:
+        failure = draw_disk_fault(stream(seed, "disk", cycle.number, "failure"), kind)
+        cycle = replace(cycle, fault=replace(cycle.fault, freeze=False, **failure._asdict()))
     return replace(cycle, disturbances=disturbances)
 
 
-def draw_swarm(chance: random.Random) -> tuple[str, ...]:
-    """Which faults are in play for this seed: most kills, some stops."""
+def draw_swarm(seed: int) -> tuple[str, ...]:
+    """Which faults are in play for this seed: most kills, some stops, a disk fault now and then."""
+    chance = stream(seed, "faults", "swarm")
     kills = [kind for kind in KILLS if chance.random() < 0.75]
     stops = [kind for kind in STOPS if chance.random() < 0.4]
-    return tuple(kills or KILLS) + tuple(stops)
+    disk = [
+        kind for kind in IN_THE_SWARM if stream(seed, "faults", "swarm", kind).random() < SHARE_DISK
+    ]
+    return (*(kills or KILLS), *disk, *stops)
 
 
 def draw_cycle(seed: int, number: int, kind: str, stops: Sequence[str]) -> Cycle:
@@ -360,7 +415,9 @@ def draw_stop(chance: random.Random, stops: Sequence[str]) -> Fault | None:
 
 def draw_checkpoint(chance: random.Random, kind: str) -> int | None:
     """How long before the fault a checkpoint begins: so many kills hit one in its midst."""
-    share = {"checkpointer": 0.6, "logger": 0.0}.get(kind, 0.0 if kind in STOPS else 0.25)
+    share = {"checkpointer": 0.6, POWER_LOSS: 0.6, "logger": 0.0}.get(
+        kind, 0.0 if kind in STOPS else 0.25
+    )
     begun = chance.random() < share
     delay_us = int(chance.random() * LONGEST_CHECKPOINT_US)
     return delay_us if begun else None

@@ -7,7 +7,8 @@ The server is back when a query was answered by a process of the new incarnation
   logger), the four auxiliary processes are there anew, and the process that answered is among the
   children;
 - after the logger alone was killed, there is another logger;
-- after a stop, nothing more is asked.
+- after a stop, nothing more is asked;
+- after an error of the disk, that a crash restart is over if one has begun.
 
 REACT-1  A postmaster is started only when none of the old one's children runs; where the plan
          wants to see the interlock, one start is tried before that, and must be refused.
@@ -42,6 +43,14 @@ DEATH: Final = re.compile(r"PANIC: |was terminated by signal|exited with exit co
 CRASH: Final = re.compile(r"terminating any other active server")
 """Log lines that tell of the death of a process, and of what it leads to."""
 
+TROUBLE: Final = re.compile(
+    r"Input/output error|No space left on device|could not fsync|wrote (only )?\d+ of"
+    r"|read (only )?\d+ of|too few bytes|could not access status of transaction"
+    r"|page verification failed|invalid page in block|incorrect checksum in control file"
+    r"|could not locate a valid checkpoint record|checkpoint request failed"
+)
+"""Log lines that tell of a disk that does not do what it should."""
+
 LAST_WORDS: Final = re.compile(r"(?:PANIC|FATAL):  (?!the database system is )|terminated by")
 PROCESS_ENDED: Final = re.compile(r"\(PID (\d+)\) (?:was terminated by|exited with)")
 
@@ -70,6 +79,7 @@ class Reaction:
     replay: Replay | None = None
     last_words: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
 
     def in_a_word(self) -> str:
         """What the server did, for a table."""
@@ -124,8 +134,9 @@ class Watch:
         return problems
 
     def _is_of_its_own(self, line: str) -> bool:
-        """Whether a log line tells of a crash that we did not make."""
-        return self._is_death_of_its_own(line) or CRASH.search(line) is not None
+        """Whether a log line tells of a crash that we did not make, or of a disk that fails."""
+        told = CRASH.search(line) or TROUBLE.search(line)
+        return self._is_death_of_its_own(line) or told is not None
 
     def _is_death_of_its_own(self, line: str) -> bool:
         """Whether a log line tells of a process that died without us (some lines come late)."""
@@ -241,6 +252,8 @@ class Watch:
             return False
         if strike.name.startswith("stop:") and strike.name != "stop:startup":
             return True
+        if strike.disk and not strike.kills and not self._is_crashing():
+            return True
         wanted = [role for role in AUXILIARY if role in strike.before.values()]
         if any(role not in children.values() for role in wanted):
             return False
@@ -248,6 +261,12 @@ class Watch:
         if strike.name in LEAVES_OTHERS_ALONE:
             return not any(self._target.is_running(pid) for pid in strike.victims)
         return not any(self._target.is_running(pid) for pid in sorted(before))
+
+    def _is_crashing(self) -> bool:
+        """Whether the server has begun a crash restart by itself, or was started again."""
+        self.read_log()
+        told = any("PANIC:" in line or CRASH.search(line) for line in self.lines)
+        return bool(self.launches) or told
 
     def _conclude(self, strike: Strike, reaction: Reaction) -> None:
         if strike.kills:
@@ -267,6 +286,7 @@ class Watch:
         lines = list(self.lines)
         reaction.marks = marks_in(lines)
         reaction.crashes = [line for line in lines if self._is_death_of_its_own(line)]
+        reaction.reports = [line for line in lines if TROUBLE.search(line)]
         if not reaction.recovered:
             reaction.last_words = [line for line in lines if LAST_WORDS.search(line)][-2:]
         losses = self._driver.losses[strike.losses_before :]

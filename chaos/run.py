@@ -19,18 +19,19 @@ from typing import Any, Final
 
 from chaos.driver import ClientState, Driver
 from chaos.faults.arming import ArmsFaults
-from chaos.faults.catalogue import LEAVES_OTHERS_ALONE, PLACE
-from chaos.faults.hunting import Hunter
+from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
+from chaos.faults.doing import Deeds
 from chaos.faults.places import parse_fault
-from chaos.faults.placing import Placer
-from chaos.faults.striking import Strike, Striker
+from chaos.faults.striking import Strike
 from chaos.history import CONTROL, History
+from chaos.losses import Loss
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
 from chaos.plan import Cycle, Plan, Where
 from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
 from chaos.scheduler.world import Hung
 from chaos.seeds import stream
+from chaos.suffix import Lost, lost_suffixes
 from chaos.targets.api import Target, TargetUnusable
 from chaos.targets.log import Replay
 from chaos.verdict import Verdict
@@ -86,6 +87,8 @@ class Outcome:
     virtual_s: float | None = None
     reached: dict[str, dict[str, int]] = field(default_factory=dict)
     strikes: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
 
     @property
     def replayed_records(self) -> int:
@@ -121,6 +124,9 @@ class Outcome:
             "preemptions": self.preemptions,
             "virtual_s": self.virtual_s,
             "strikes": self.strikes,
+            "profile": self.plan.profile,
+            "power_losses": [{"cycle": loss.cycle, **loss.summary()} for loss in self.losses],
+            "lost": [lost.to_object() for lost in self.lost],
             "reached": self.reached,
         }
 
@@ -147,12 +153,8 @@ class Run:
         )
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
-        self._striker = Striker(target, self.driver, self._glance)
         self._watch = Watch(target, self.driver, plan.bound_s)
-        self._hunter = Hunter(target, self.driver, self._striker, self._watch)
-        self._placer = Placer(
-            target, self.driver, self._striker, self._watch, self._begin_checkpoint
-        )
+        self._deeds = Deeds(target, self.driver, self._watch, self._glance, self._begin_checkpoint)
         self._armed: list[int] = []
 
     def execute(self) -> Outcome:
@@ -175,6 +177,8 @@ class Run:
             outcome.operations = self.driver.tally.ended
             outcome.acknowledged = self.driver.tally.acknowledged
             outcome.violations = self._judge.violations
+            outcome.losses = self._deeds.power.losses
+            outcome.lost = lost_suffixes(self.history.events)
             outcome.seconds = self._waiting.now_s() - began
         self._conclude()
         return outcome
@@ -201,6 +205,7 @@ class Run:
         self.target.remember_shared_memory()
         facts = self._workload.facts() | {"workload": self.plan.workload}
         facts |= {"settings": self.plan.settings, "bound_s": self.plan.bound_s}
+        facts |= {"profile": self.plan.profile}
         self.history.note("begin", facts)
         for operation in self._workload.setup():
             event = self.driver.do(self._control, operation, START_BOUND_S)
@@ -209,6 +214,8 @@ class Run:
                 self._note_calm()
                 why = "no answer" if event is None else event.error
                 raise HarnessBroken(f"the workload's tables could not be created: {why}")
+        if self.plan.settings.get("synchronous_commit") == "off":
+            self._do_alone(checkpoint())  # the tables are no part of what may be lost
         self.driver.accepting = True
         self._watch.forget()
 
@@ -242,13 +249,13 @@ class Run:
         if cycle.stop is not None:
             self._go_to(cycle.stop.where, reached)
             self._note_calm()
-            report.stop = self._striker.stop(cycle.stop)
+            report.stop = self._deeds.stop(cycle.stop)
             self._book(report.stop, cycle)
             self._react(report.stop, cycle)
         self._go_to(cycle.fault.where, reached)
         self._observer.phase(f"cycle {cycle.number}: {cycle.fault.name}")
         self._note_calm()
-        if cycle.checkpoint_us is not None and cycle.fault.name != PLACE:
+        if cycle.checkpoint_us is not None and not cycle.fault.placed:
             self._begin_checkpoint()
             self.driver.pump_exactly(cycle.checkpoint_us / 1e6)
         self._strike(cycle, report)
@@ -266,17 +273,7 @@ class Run:
         crashes = fault.name not in LEAVES_OTHERS_ALONE
         crashes = crashes and (not fault.name.startswith("stop:") or bool(fault.crash_by))
         self.driver.gate_open = not crashes
-        begun = None
-        if fault.name == PLACE:
-            strike = self._placer.strike(fault)
-            begun = self._placer.reaction
-        elif fault.crash_by:
-            strike = self._hunter.hunt(fault)
-            begun = self._hunter.reaction
-        elif fault.name.startswith("stop:"):
-            strike = self._striker.stop(fault)
-        else:
-            strike = self._striker.kill(fault, fault.name)
+        strike, begun = self._deeds.do(cycle)
         report.strike = strike
         self._book(strike, cycle)
         if strike.kills or strike.struck:

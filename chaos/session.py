@@ -124,7 +124,7 @@ class Session:
         if plan.target != "engine" or plan.scheduling is None:
             raise TargetUnusable(f"{plan.target} cannot be scheduled; give --schedule free")
         schedule = Schedule(plan.seeds["schedule"], **asdict(plan.scheduling))
-        return self._maker.baton(schedule, settings, segment_mb)
+        return self._maker.baton(schedule, settings, segment_mb, plan.profile)
 
 
 def open_session(wishes: Wishes, suite: str, out: Path | None, observer: Observer) -> Session:
@@ -220,4 +220,6 @@ def wish_options(wishes: Wishes) -> list[str]:
         words += ["--faults", ",".join(wishes.faults)]
     for name, value in (wishes.settings or {}).items():
         words += ["--set", f"{name}={value}"]
+    if wishes.profile is not None:
+        words += ["--profile", wishes.profile]
     return words

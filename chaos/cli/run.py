@@ -19,12 +19,14 @@ import click
 from rich.console import Console
 
 from chaos.cli.entry import INTERRUPTED
+from chaos.disk.profiles import PROFILES
 from chaos.doublecheck import SAME, run_twice
-from chaos.faults.catalogue import PLACE, UnknownFault, parse_faults
+from chaos.faults.catalogue import DISK, FAULTS, NEEDS_BATON, UnknownFault, parse_faults
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import (
     BATON,
     DEFAULT_CYCLES,
+    DEFAULT_PROFILE,
     FREE,
     SCHEDULES,
     Wishes,
@@ -115,7 +117,26 @@ def _check_schedule(wishes: Wishes) -> None:
         raise click.UsageError(
             f"{wishes.target} decides itself who runs when: give --schedule free"
         )
-    if wishes.faults == (PLACE,) and schedule != BATON:
+    _check_faults(wishes.faults or FAULTS, schedule)
+    if wishes.profile is not None:
+        if schedule != BATON:
+            raise click.UsageError(f"--profile is for runs on the schedule {BATON} only")
+        if not {*DISK} & {*(wishes.faults or DISK)}:
+            raise click.UsageError(
+                f"--profile is about disk faults, and none is in play: there are {', '.join(DISK)}"
+            )
+
+
+def _check_faults(faults: Sequence[str], schedule: str) -> None:
+    """Of all faults those are done that can be had; one that was named must be."""
+    if schedule == BATON or tuple(faults) == FAULTS:
+        return
+    if named := [name for name in faults if name in DISK]:
+        raise click.UsageError(
+            f"{', '.join(named)}: what is written is known under the baton only, which the target"
+            f" engine has: --schedule {BATON}"
+        )
+    if NEEDS_BATON.issuperset(faults):
         raise click.UsageError("places can be reached under the baton only: --schedule baton")
 
 
@@ -139,6 +160,9 @@ def _check_schedule(wishes: Wishes) -> None:
               help="Faults in play: backend,stop:logger or any.  [default: drawn]")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
               help="A setting of the target; may be repeated.")  # fmt: skip
+@click.option("--profile", type=click.Choice(list(PROFILES)),
+              help="What the device may do to what was not synced, for disk faults."
+                   f"  [default: {DEFAULT_PROFILE}]")  # fmt: skip
 @click.option("--suite", default=DEFAULT_SUITE, show_default=True, metavar="MODULE:ATTRIBUTE",
               help="The checkers.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
@@ -161,6 +185,7 @@ def run(
     workload: str | None,
     faults: tuple[str, ...] | None,
     assignments: tuple[str, ...],
+    profile: str | None,
     suite: str,
     out: Path,
     trace: Path | None,
@@ -171,7 +196,7 @@ def run(
     """Run a workload, break the target again and again, and check what it promised."""
     numbers = _seeds(seed, seeds)
     settings = _settings(assignments) or None
-    wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings)
+    wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings, profile)
     _check_schedule(wishes)
     if print_plan:
         for number in numbers:

@@ -12,7 +12,16 @@ and, a while later, SIGCONT.
     place                  kill whoever reaches a place, while it is there; the plan says which,
                            and what makes somebody reach it (chaos/faults/placing.py)
 
-Labels: every one of these is recoverable. Nothing that was acknowledged may be lost.
+A *disk fault* is about what was written. The run keeps a log of every change of every file, and has
+a profile, which says what the device may do (chaos/disk/profiles.py). Such faults are to be had
+under the baton only.
+
+    power-loss             all die at one step, and of what was not synced the disk keeps what it
+                           likes; perhaps again in the recovery that follows
+                           (chaos/faults/outages.py)
+
+Labels: every one of these is recoverable, a power loss where the profile is in contract. Nothing
+that was acknowledged may be lost.
 """
 
 from __future__ import annotations
@@ -40,8 +49,16 @@ STOPS: Final = (
     "stop:postmaster",
 )
 PLACE: Final = "place"
-FAULTS: Final = (*KILLS, PLACE, *STOPS)
-GROUPS: Final = {"kill": KILLS, "stop": STOPS, "any": FAULTS}
+POWER_LOSS: Final = "power-loss"
+FAILURES: Final = ("fsync-fails", "io-error", "disk-full", "short-io")
+"""A call that fails, or a disk that is full."""
+DISK: Final = (POWER_LOSS, *FAILURES)
+IN_THE_SWARM: Final = (POWER_LOSS,)
+"""The disk faults that a run draws by itself; the others must be asked for."""
+FAULTS: Final = (*KILLS, PLACE, *DISK, *STOPS)
+GROUPS: Final = {"kill": KILLS, "stop": STOPS, "disk": DISK, "any": FAULTS}
+
+NEEDS_BATON: Final = frozenset({PLACE, *DISK})
 
 ENDS_THE_POSTMASTER: Final = frozenset({"postmaster", "postmaster+children", "all"})
 """After these it is the controller that starts the server again."""

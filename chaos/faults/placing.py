@@ -60,33 +60,60 @@ class Placer:
         self._striker = striker
         self._watch = watch
         self.reaction = Reaction(PLACE)
+        self.armed = -1
 
     def strike(self, fault: Fault) -> Strike:
         """Arm, bring about, wait. The strike has the role's name if the role's contract is its."""
         placed = parse_fault(fault.placed)
-        target = self._target
-        if not isinstance(target, ArmsFaults):
-            raise TypeError(f"{target.name} has no places")
-        before = len(target.casualties(0))
         strike = self._striker.begin(self._name(fault, placed))
         self.reaction = Reaction(strike.name)
-        number = target.arm(placed)
+        if self.lead_to(fault, strike) and placed.action.kind == KILL:
+            strike.kills[placed.place.role] += 1
+        return strike
+
+    def lead_to(self, fault: Fault, strike: Strike, idle_s: float = IDLE_S) -> bool:
+        """Let somebody come to the fault's place; whether anybody did, which the strike says too.
+
+        What happens meanwhile is added to the strike and to `reaction`. `idle_s`: for how long
+        the clients rest, if nobody came there while they worked.
+        """
+        target, placed = self._armed_target(), parse_fault(fault.placed)
+        before = len(target.casualties(0))
+        number = self.armed = target.arm(placed)
         if fault.occasion == LOAD:
-            self._load(target, number, placed.place)
+            self._load(target, number, placed.place, idle_s)
         else:
             knocks = placed.place.role in KNOCKED_AT and fault.occasion != SHUTDOWN
             self._provoke(fault, strike, target, number, knocks=knocks)
-        if target.has_struck(number):
+        has_struck = target.has_struck(number)
+        if has_struck:
             strike.struck = True
-            if placed.action.kind == KILL:
-                strike.kills[placed.place.role] += 1
             strike.at = self._waiting.now_s()
         else:
             strike.missed = f"nobody reached {placed.place} ({fault.occasion})"
         target.disarm(number)  # FAULT-3
         fallen = [casualty.pid for casualty in target.casualties(before)]
         strike.victims += [pid for pid in fallen if pid not in strike.victims]
-        return strike
+        return has_struck
+
+    def lead_to_in_start(self, placed: PlacedFault, strike: Strike) -> bool:
+        """The same while the server, which does not run, is started and comes up."""
+        target = self._armed_target()
+        number = target.arm(placed)
+        visitor = Probe(self._target.conninfo, self._waiting)
+        try:
+            self._until_up(strike, target, number, visitor)
+        finally:
+            visitor.close()
+            self.reaction.refusals += visitor.refusals
+        has_struck = target.has_struck(number)
+        target.disarm(number)  # FAULT-3
+        return has_struck
+
+    def _armed_target(self) -> ArmsFaults:
+        if not isinstance(self._target, ArmsFaults):
+            raise TypeError(f"{self._target.name} has no places")
+        return self._target
 
     def _name(self, fault: Fault, placed: PlacedFault) -> str:
         """A kill of one process under load is answered as any kill of that role."""
@@ -94,7 +121,7 @@ class Placer:
         alone = placed.action.who == (SELF,) and fault.occasion == LOAD
         return role if alone and role != "dead-end" else PLACE
 
-    def _load(self, target: ArmsFaults, number: int, place: Place) -> None:
+    def _load(self, target: ArmsFaults, number: int, place: Place, idle_s: float) -> None:
         driver, tally = self._driver, self._driver.tally
         if place.role == "checkpointer":
             self._begin_checkpoint()
@@ -102,9 +129,9 @@ class Placer:
         if place.role == "postmaster" or place.call == "begin":
             self._visit(target, number)
         driver.pump(LOAD_BOUND_S, lambda: target.has_struck(number) or tally.started >= goal)
-        if not target.has_struck(number):
+        if idle_s and not target.has_struck(number):
             was_accepting, driver.accepting = driver.accepting, False
-            driver.pump(IDLE_S, lambda: target.has_struck(number))
+            driver.pump(idle_s, lambda: target.has_struck(number))
             driver.accepting = was_accepting
 
     def _visit(self, target: ArmsFaults, number: int) -> None:

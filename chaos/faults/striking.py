@@ -28,7 +28,9 @@ FREEZE_SECONDS: Final = 0.5
 
 @dataclass(slots=True)
 class Strike:
-    """What was done: `before` are the children then, `at` is when (by `Waiting.now_s`)."""
+    """What was done: `before` are the children then, `at` is when (by `Waiting.now_s`); `power`
+    tells what the disk kept, once for each power loss, `disk` how it failed, and where.
+    """
 
     name: str
     struck: bool = False
@@ -41,6 +43,8 @@ class Strike:
     losses_before: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     hunts: list[dict[str, Any]] = field(default_factory=list)
+    power: list[dict[str, Any]] = field(default_factory=list)
+    disk: dict[str, Any] = field(default_factory=dict)
 
     def to_object(self) -> dict[str, Any]:
         """For the history."""
@@ -52,6 +56,8 @@ class Strike:
             "victims": self.victims,
             "kills": dict(self.kills),
             "hunts": self.hunts,
+            "power": self.power,
+            "disk": self.disk,
         }
 
 

@@ -56,7 +56,11 @@ READ_ALL: Final = Statement("SELECT id, balance, version FROM accounts ORDER BY 
 
 @dataclass(frozen=True, slots=True)
 class BankMix:
-    """How often what happens, as shares of all operations; the rest are transfers that commit."""
+    """How often what happens, as shares of all operations; the rest are transfers that commit.
+
+    So many bytes of `padding` has each row of the ledger, of `filler` each account: the longer its
+    row, the more pages are changed again and again.
+    """
 
     accounts: int = 64
     balance: int = 100
@@ -68,6 +72,7 @@ class BankMix:
     checkpoint: float = 0.004
     vacuum: float = 0.004
     padding: int = 0
+    filler: int = 0
 
 
 class Bank:
@@ -89,14 +94,18 @@ class Bank:
 
     def own_tables(self) -> list[Statement]:
         """What there is besides the ledger."""
+        filler = f", '{'.' * self.mix.filler}'" if self.mix.filler else ""
         rows = ", ".join(
-            f"({account}, {self.mix.balance}, 0)" for account in range(1, self.mix.accounts + 1)
+            f"({account}, {self.mix.balance}, 0{filler})"
+            for account in range(1, self.mix.accounts + 1)
         )
+        column = ", filler text NOT NULL" if filler else ""
         create = (
             "CREATE TABLE accounts (id integer NOT NULL, balance bigint NOT NULL,"
-            " version bigint NOT NULL)"
+            f" version bigint NOT NULL{column})"
         )
-        insert = f"INSERT INTO accounts (id, balance, version) VALUES {rows}"
+        named = "id, balance, version" + (", filler" if filler else "")
+        insert = f"INSERT INTO accounts ({named}) VALUES {rows}"
         return [Statement(create, commits=True), Statement(insert, commits=True)]
 
     def next(self, chance: random.Random) -> Operation:

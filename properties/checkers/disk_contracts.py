@@ -15,7 +15,9 @@ pg_control's; of a page, an ERROR (md.c); of the commit log, an ERROR (slru.c), 
 where it happens in a critical section, as in COMMIT. A WAL segment is made under a temporary name:
 what fails then can be tried again, so it is an ERROR, but a PANIC where WAL is written on into it.
 Before the server is up there is nobody to whom an ERROR could be told: the process ends, and the
-postmaster gives up.
+postmaster gives up. Who reads or writes less than was asked for may go on where that ended, and
+nobody notices; pages are read and written whole. A checkpoint that fails at the end of recovery is
+such a reason to give up as well.
 
 Everything here comes from the history: `strike["disk"]` says what was done and where, and
 `strike["disk"]["licence"]` what the log and the clients may say about it.
@@ -71,6 +73,7 @@ class Rule(NamedTuple):
 RULES: Final = (
     Rule("postmaster", "", "", "other", (GAVE_UP, LOGGED, NOTHING)),
     Rule("startup postmaster", "short", "pwrite", "WAL,temporary WAL", (NOTHING,)),
+    Rule("startup postmaster", "short", "pread pread_into", "", (GAVE_UP, NOTHING)),
     Rule("startup postmaster", "", "", "", (GAVE_UP,)),
     Rule("", "", "fsync fsync_directory", "temporary WAL", (ERROR, PANIC)),
     Rule("", "", "fsync fsync_directory", "", (PANIC,)),
@@ -98,7 +101,7 @@ def allowed(disk: Facts) -> tuple[str, ...]:
             not words or one in words.split() for words, one in zip(wanted, given, strict=True)
         )
         if fits and (not rule.files or kind_of(disk["file"]) in rule.files.split(",")):
-            return rule.answers
+            return rule.answers if disk["occasion"] == "load" else (*rule.answers, GAVE_UP)
     raise LookupError(f"no rule for {given}")
 
 

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.faults.catalogue import FAULTS, KILLS, PLACE, STOPS, UnknownFault, parse_faults
+from chaos.faults.catalogue import (
+    DISK,
+    FAULTS,
+    IN_THE_SWARM,
+    KILLS,
+    PLACE,
+    STOPS,
+    UnknownFault,
+    parse_faults,
+)
 from chaos.faults.places import parse_fault
 from chaos.faults.reach import REACH
 from chaos.plan import BATON, FREE, SCHEDULES, Cycle, Plan, Wishes, make_plan
@@ -94,8 +103,9 @@ def test_every_fault_comes_up_over_many_seeds(schedule: str) -> None:
             planned[cycle.fault.name] += 1
             if cycle.stop is not None:
                 planned[cycle.stop.name] += 1
-    only_placed = {"startup", "stop:startup"} if schedule == BATON else {PLACE}
-    assert set(planned) == set(FAULTS) - only_placed
+    not_drawn = {"startup", "stop:startup", *DISK} if schedule == BATON else {PLACE, *DISK}
+    drawn = set(IN_THE_SWARM) if schedule == BATON else set()
+    assert set(planned) == set(FAULTS) - not_drawn | drawn
 
 
 def test_places_are_drawn_under_the_baton_alone() -> None:

@@ -1,0 +1,99 @@
+"""Draws how a disk fails: at which call of which process, or how full it is, or where it rots."""
+
+from __future__ import annotations
+
+import random
+from typing import Final, NamedTuple
+
+from chaos.faults.drawing import draw_count
+from chaos.faults.reach import CRASH, LOAD, START
+
+SHARE_OF_LOAD: Final = 0.75
+SHARE_OF_QUOTA: Final = 0.4
+QUOTAS: Final = (0, 0, 8192, 65_536, 300_000, 1_200_000)
+"""How many bytes are left when the disk begins to fill up."""
+ROT: Final = ("heap", "heap", "heap", "heap", "catalog", "catalog", "control", "checkpoint")
+"""What rots, as often as it stands here (chaos/faults/disk/rot.py)."""
+
+Seat = tuple[str, str, int]
+"""Who, which call, and about how often that is made before a fault strikes."""
+
+FSYNCS: Final[dict[str, tuple[Seat, ...]]] = {
+    LOAD: (
+        ("checkpointer", "fsync", 12),
+        ("checkpointer", "fsync", 12),
+        ("checkpointer", "fsync_directory", 3),
+        ("backend", "fsync", 60),
+        ("walwriter", "fsync", 2),
+        ("backend", "fsync_directory", 1),
+    ),
+    CRASH: (("startup", "fsync", 15), ("startup", "fsync_directory", 10)),
+    START: (("startup", "fsync", 15), ("startup", "fsync_directory", 10)),
+}
+WRITES: Final[dict[str, tuple[Seat, ...]]] = {
+    LOAD: (
+        ("checkpointer", "pwrite", 40),
+        ("backend", "pwrite", 80),
+        ("walwriter", "pwrite", 2),
+        ("bgwriter", "pwrite", 1),
+    ),
+    CRASH: (("startup", "pwrite", 2), ("checkpointer", "pwrite", 6)),
+    START: (("startup", "pwrite", 2), ("checkpointer", "pwrite", 6)),
+}
+READS: Final[dict[str, tuple[Seat, ...]]] = {
+    LOAD: (("backend", "pread_into", 3),),
+    CRASH: (("startup", "pread", 2), ("startup", "pread_into", 1)),
+    START: (("startup", "pread", 2), ("postmaster", "pread", 3)),
+}
+PAGES: Final[dict[str, tuple[Seat, ...]]] = {
+    LOAD: (("checkpointer", "pwrite", 40), ("backend", "pwrite", 40)),
+}
+"""Where pages are written, among other things."""
+
+
+class DiskFault(NamedTuple):
+    """The parts of a plan's fault that a disk fault is made of."""
+
+    placed: str = ""
+    occasion: str = ""
+    disk: str = ""
+
+
+def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
+    """All is drawn, used or not (PLAN-2)."""
+    fsync = _draw_seat(chance, FSYNCS)
+    write = _draw_seat(chance, WRITES)
+    read = _draw_seat(chance, READS)
+    page = _draw_seat(chance, PAGES)
+    access = write if chance.random() < 0.5 else read
+    times = chance.choice((1, 1, 1, 2, 4))
+    quota = chance.choice(QUOTAS)
+    hold_ms = chance.choice((5, 50, 200))
+    is_quota = chance.random() < SHARE_OF_QUOTA
+    rot, at = chance.choice(ROT), chance.random()
+    suffix = "" if times == 1 else f" {times} times"
+    if kind == "disk-full" and is_quota:
+        return DiskFault(disk=f"quota {quota} for {hold_ms}ms")
+    if kind in ("bit-rot", "wal-rot"):
+        return DiskFault(disk=f"rot {rot if kind == 'bit-rot' else 'wal'} {at:.6f}")
+    place, occasion, action = {
+        "fsync-fails": (*fsync, "eio"),
+        "io-error": (*access, "eio" + suffix),
+        "disk-full": (*write, "enospc" + suffix),
+        "short-io": (*access, "short"),
+        "lost-write": (*page, "lose"),
+        "misdirected-write": (*page, "misdirect"),
+    }[kind]
+    return DiskFault(f"{place}: {action}", occasion)
+
+
+def _draw_seat(chance: random.Random, seats: dict[str, tuple[Seat, ...]]) -> tuple[str, str]:
+    """A place as text, and its occasion."""
+    under_load, other, which = chance.random(), chance.random(), chance.random()
+    others = [occasion for occasion in seats if occasion != LOAD]
+    is_load = under_load < SHARE_OF_LOAD or not others
+    occasion = LOAD if is_load else others[int(other * len(others))]
+    pool = seats[occasion]
+    role, call, about = pool[int(which * len(pool))]
+    count = draw_count(chance, about)
+    return f"{role} {call}" + (f" {count}" if count != 1 else ""), occasion
