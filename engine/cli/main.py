@@ -1,4 +1,4 @@
-"""The command `engine`: initdb, start, stop, status, and the tools that read the files."""
+"""The command `engine`: initdb, start, stop, status, single, and the tools that read the files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from engine.cli.controldata import controldata
 from engine.cli.initdb import initdb
 from engine.cli.pagedump import pagedump
 from engine.cli.server import start, status, stop
+from engine.cli.single import single
 from engine.cli.tool import HELP_OPTIONS, ToolGroup
 from engine.cli.waldump import waldump
 from engine.config import Config
@@ -21,5 +22,5 @@ def main() -> None:
     """A multi-process database engine with PostgreSQL 15's process architecture and files."""
 
 
-for command in (initdb, start, stop, status, controldata, waldump, pagedump):
+for command in (initdb, start, stop, status, single, controldata, waldump, pagedump):
     main.add_command(command)

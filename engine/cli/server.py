@@ -25,9 +25,13 @@ _MODES: Final = {
     "s": Signal.TERM, "f": Signal.INT, "i": Signal.QUIT,
 }  # fmt: skip
 
-_DATA_OPTION = click.option(
+DATA_OPTION = click.option(
     "-D", "--pgdata", "data", envvar="PGDATA", metavar="DATADIR",
     help="Location of the data directory (or $PGDATA).",
+)  # fmt: skip
+SETTINGS_OPTION = click.option(
+    "-c", "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="Set a configuration parameter; may be given several times.",
 )  # fmt: skip
 _TIMEOUT_OPTION = click.option(
     "-t", "--timeout", default=60, show_default=True, metavar="SECS",
@@ -36,12 +40,11 @@ _TIMEOUT_OPTION = click.option(
 
 
 @tool_command()
-@_DATA_OPTION
+@DATA_OPTION
 @click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("-k", "socket_directory", metavar="DIR", help="Directory of the Unix socket.")
 @click.option("-l", "--log", "log_file", metavar="FILE", help="Append the server's output to FILE.")
-@click.option("-c", "--set", "settings", multiple=True, metavar="NAME=VALUE",
-              help="Set a configuration parameter; may be given several times.")  # fmt: skip
+@SETTINGS_OPTION
 @click.option("-w/-W", "--wait/--no-wait", default=True, help="Wait until started (default).")
 @_TIMEOUT_OPTION
 def start(
@@ -54,8 +57,8 @@ def start(
     timeout: int,
 ) -> None:
     """Start the server of a data directory, in the background."""
-    host = _host(data)
-    options = _options(port, socket_directory, settings)
+    host = data_host(data)
+    options = read_options(port, socket_directory, settings)
     output = _open_log(host, log_file)
     if _pid(host) is not None:
         click.echo(
@@ -87,7 +90,7 @@ def start(
 
 
 @tool_command()
-@_DATA_OPTION
+@DATA_OPTION
 @click.option("-m", "--mode", metavar="smart|fast|immediate", default="fast", show_default=True,
               help="How to shut down.")  # fmt: skip
 @click.option("-w/-W", "--wait/--no-wait", default=True, help="Wait until stopped (default).")
@@ -98,10 +101,12 @@ def stop(data: str | None, mode: str, wait: bool, timeout: int) -> None:
         _fail(
             f'unrecognized shutdown mode "{mode}"\nTry "engine stop --help" for more information.'
         )
-    host = _host(data)
+    host = data_host(data)
     pid = _pid(host)
     if pid is None:
         _fail(f'PID file "{host.root}/{PID_FILE}" does not exist\nIs server running?')
+    if pid < 0:
+        _fail(f"cannot stop server; single-user server is running (PID: {-pid})")
     try:
         sent = host.process_exists(pid) and host.signal(pid, _MODES[mode])
     except OSError as error:
@@ -123,19 +128,22 @@ def stop(data: str | None, mode: str, wait: bool, timeout: int) -> None:
 
 
 @tool_command()
-@_DATA_OPTION
+@DATA_OPTION
 def status(data: str | None) -> None:
     """Say whether a server runs in a data directory: exit code 0 when it does, 3 when not."""
-    host = _host(data, STATUS_UNKNOWN)
+    host = data_host(data, STATUS_UNKNOWN)
     pid = _pid(host)
-    if pid is None or not host.process_exists(pid):
+    if pid is None or not host.process_exists(abs(pid)):
         click.echo("engine: no server running")
         sys.exit(NOT_RUNNING)
+    if pid < 0:
+        click.echo(f"engine: single-user server is running (PID: {-pid})")
+        return
     click.echo(f"engine: server is running (PID: {pid})")
     click.echo(f'engine "-D" "{host.root}"')
 
 
-def _host(data: str | None, wrong_status: int = 1) -> RealHost:
+def data_host(data: str | None, wrong_status: int = 1) -> RealHost:
     """A host for the data directory; `wrong_status` is the exit status when it is none."""
     if not data:
         _fail(
@@ -161,7 +169,7 @@ def _pid(host: RealHost) -> int | None:
         _fail(f'could not open PID file "{host.root}/{PID_FILE}": {error.strerror}')
 
 
-def _options(
+def read_options(
     port: int | None, socket_directory: str | None, settings: tuple[str, ...]
 ) -> dict[str, str]:
     options = {}

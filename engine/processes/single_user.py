@@ -68,15 +68,16 @@ class SingleUser:
         self._data_directory = data_directory
         self._options = dict(options or {})
         self._log = Log(host, Config())
+        self._lock: int | None = None
         self._pid_file: PidFile | None = None
         self._instance: Instance
         self._checkpoints: Checkpoints
-        self._session: DirectSession
+        self._session: DirectSession | None = None
 
     def start(self, database: str, prepared: Prepared | None = None) -> None:
         """Lock the directory, recover, and open a session in the database."""
         host = self._host
-        lock_data_directory(host, self._data_directory)
+        self._lock = lock_data_directory(host, self._data_directory)
         config = _configuration(host, self._options, self._data_directory)
         self._log = Log(host, config)
         self._pid_file = PidFile(host, self._data_directory, int(config.port), is_alone=True)
@@ -88,15 +89,22 @@ class SingleUser:
         self._instance = self._become(
             shared, config, BackendType.CLIENT_BACKEND, FIRST_BACKEND_SLOT
         )
-        self._open_session(database)
+        try:
+            self._session = self._open_session(database)
+        except FatalError:
+            self.shut_down()
+            raise
 
     def execute(self, text: str) -> list[Answer]:
         """Run the statements of one text; SqlError when one fails, and the transaction with it."""
+        if self._session is None:
+            raise FatalError(SqlState.CANNOT_CONNECT_NOW, "the database system is starting up")
         return self._session.execute(text)
 
     def shut_down(self) -> None:
         """Roll back what is open, make the shutdown checkpoint, leave."""
-        self._session.end()
+        if self._session is not None:
+            self._session.end()
         self._log.log("shutting down")
         self._checkpoints.create(CheckpointFlags.IS_SHUTDOWN | CheckpointFlags.IMMEDIATE)
         self.leave()
@@ -106,6 +114,10 @@ class SingleUser:
         """Go, as things are: the next start recovers what is not on the disk."""
         if self._pid_file is not None:
             self._pid_file.remove()
+            self._pid_file = None
+        if self._lock is not None:
+            self._host.close(self._lock)
+            self._lock = None
 
     @property
     def wal_end_lsn(self) -> int:
@@ -132,7 +144,7 @@ class SingleUser:
         instance.checkpoint_requests.make_alone = self._checkpoints.create
         return instance
 
-    def _open_session(self, database: str) -> None:
+    def _open_session(self, database: str) -> DirectSession:
         instance = self._instance
         services = BackendServices(instance)
         oid = services.find_database(database)
@@ -143,9 +155,7 @@ class SingleUser:
         services.settings.assign_internal("session_authorization", SUPERUSER)
         services.settings.assign_internal("is_superuser", True)
         engine = services.open_engine(SUPERUSER, database, self._notice)
-        self._session = DirectSession(
-            instance.host, services, engine, instance.interrupts, instance.log
-        )
+        return DirectSession(instance.host, services, engine, instance.interrupts, instance.log)
 
     def _notice(self, notice: Notice) -> None:
         self._log.write(notice.severity, notice.message, notice.detail or "", notice.hint or "")
