@@ -39,6 +39,8 @@ IDLE_S: Final = 2.0
 VISITS: Final = 3
 KNOCKED_AT: Final = ("dead-end", "postmaster")
 """While a server comes up, these have something to do only if somebody wants to connect."""
+READS: Final = ("pread", "pread_into")
+"""When the server is up again its buffers are empty: the first client must read."""
 RESTART_BOUND_S: Final = 10.0
 
 
@@ -85,6 +87,8 @@ class Placer:
         else:
             knocks = placed.place.role in KNOCKED_AT and fault.occasion != SHUTDOWN
             self._provoke(fault, strike, target, number, knocks=knocks)
+            if placed.place.role == "backend" and placed.place.call in READS:
+                self._visit(target, number)
         has_struck = target.has_struck(number)
         if has_struck:
             strike.struck = True

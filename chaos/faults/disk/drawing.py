@@ -9,6 +9,8 @@ from chaos.faults.drawing import draw_count
 from chaos.faults.reach import CRASH, LOAD, START
 
 SHARE_OF_LOAD: Final = 0.75
+SHARE_OF_READS_UNDER_LOAD: Final = 0.2
+"""Most of what is read is in the buffers then."""
 SHARE_OF_QUOTA: Final = 0.4
 QUOTAS: Final = (0, 0, 8192, 65_536, 300_000, 1_200_000)
 """How many bytes are left when the disk begins to fill up."""
@@ -41,9 +43,19 @@ WRITES: Final[dict[str, tuple[Seat, ...]]] = {
     START: (("startup", "pwrite", 2), ("checkpointer", "pwrite", 6)),
 }
 READS: Final[dict[str, tuple[Seat, ...]]] = {
-    LOAD: (("backend", "pread_into", 3),),
-    CRASH: (("startup", "pread", 2), ("startup", "pread_into", 1)),
-    START: (("startup", "pread", 2), ("postmaster", "pread", 3)),
+    LOAD: (("backend", "pread_into", 2),),
+    CRASH: (
+        ("startup", "pread", 2),
+        ("startup", "pread_into", 1),
+        ("backend", "pread_into", 20),
+        ("backend", "pread_into", 20),
+    ),
+    START: (
+        ("startup", "pread", 2),
+        ("postmaster", "pread", 3),
+        ("backend", "pread_into", 20),
+        ("backend", "pread_into", 20),
+    ),
 }
 PAGES: Final[dict[str, tuple[Seat, ...]]] = {
     LOAD: (("checkpointer", "pwrite", 40), ("backend", "pwrite", 40)),
@@ -63,7 +75,7 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     """All is drawn, used or not (PLAN-2)."""
     fsync = _draw_seat(chance, FSYNCS)
     write = _draw_seat(chance, WRITES)
-    read = _draw_seat(chance, READS)
+    read = _draw_seat(chance, READS, SHARE_OF_READS_UNDER_LOAD)
     page = _draw_seat(chance, PAGES)
     access = write if chance.random() < 0.5 else read
     times = chance.choice((1, 1, 1, 2, 4))
@@ -87,11 +99,13 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     return DiskFault(f"{place}: {action}", occasion)
 
 
-def _draw_seat(chance: random.Random, seats: dict[str, tuple[Seat, ...]]) -> tuple[str, str]:
+def _draw_seat(
+    chance: random.Random, seats: dict[str, tuple[Seat, ...]], share_of_load: float = SHARE_OF_LOAD
+) -> tuple[str, str]:
     """A place as text, and its occasion."""
     under_load, other, which = chance.random(), chance.random(), chance.random()
     others = [occasion for occasion in seats if occasion != LOAD]
-    is_load = under_load < SHARE_OF_LOAD or not others
+    is_load = under_load < share_of_load or not others
     occasion = LOAD if is_load else others[int(other * len(others))]
     pool = seats[occasion]
     role, call, about = pool[int(which * len(pool))]
