@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from chaos.disk.changes import Change, File, apply_change
 from chaos.disk.choice import Choice, Pending
 from chaos.disk.content import Content, Editor
+from chaos.disk.describing import described
 from chaos.disk.image import Image, as_digest
 from chaos.disk.names import Tree, cached_tree, numbers_of
 from chaos.disk.operations import DiskError, Operation
@@ -145,6 +146,14 @@ class Disk(State):
             if change.is_settled or _mask(choice, masks, change):
                 kept |= 1 << index
         return kept
+
+    def describe(self, choice: Choice) -> list[dict[str, Any]]:
+        """Per file, what became of each pending operation: see `chaos/disk/describing.py`."""
+        if not self.legal(choice):
+            raise DiskError(f"the profile {self.profile.name} does not allow this choice")
+        masks = dict(choice.masks)
+        fates = [(change, _mask(choice, masks, change)) for change in self._view.list]
+        return described(fates, self.profile.atom)
 
     # choices ---------------------------------------------------------------------------------
 

@@ -177,6 +177,10 @@ class State:
             to_parent.last = operation.number
         else:
             entry = self._entry(operation, parent, name)
+            if entry.file.children:
+                raise DiskError(
+                    f"operation {operation.number} ({kind.name}): {operation.path!r} is not empty"
+                )
             change = Change(operation, entry.file, self._changes)
             change.entry = entry
             change.source = (parent.number, name)
@@ -221,6 +225,11 @@ class State:
             raise DiskError(
                 f"operation {operation.number} ({operation.kind.name}): "
                 f"there is no {operation.path!r}"
+            )
+        if operation.inode and entry.file.inode not in (operation.inode, -1):
+            raise DiskError(
+                f"operation {operation.number} ({operation.kind.name}): {operation.path!r} is the "
+                f"inode {entry.file.inode}, not {operation.inode}"
             )
         return entry
 
