@@ -171,12 +171,15 @@ def test_space_is_limited_for_all_processes_together_and_for_the_data_directory_
     def scene(host: BatonHost) -> None:
         host.create_latches(3)
 
-        def write() -> None:
+        def fill() -> None:
             fd = host.open(f"{host.pid()}", NEW)
             offset = 0
+            while True:
+                offset += host.pwrite(fd, b"x" * 70, offset)
+
+        def write() -> None:
             with pytest.raises(OSError, match="No space left"):
-                while True:
-                    offset += host.pwrite(fd, b"x" * 70, offset)
+                fill()
 
         for latch in (1, 2):
             host.fork("backend", latch, write)
