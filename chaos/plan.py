@@ -35,7 +35,7 @@ from typing import Any, Final
 
 from chaos.faults.catalogue import DISK, IN_THE_SWARM, KILLS, NEEDS_BATON, PLACE, POWER_LOSS, STOPS
 from chaos.faults.disk.drawing import draw_disk_fault
-from chaos.faults.drawing import draw_disturbances, draw_place
+from chaos.faults.drawing import EVERY_TURN, draw_disturbances, draw_place
 from chaos.faults.power_places import draw_outage
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
@@ -359,8 +359,9 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     chance = stream(seed, "faults", cycle.number, "place")
     kind = cycle.fault.name
     is_hunt = kind in ("startup", "stop:startup")  # in virtual time there is nothing to hunt for
-    placed, occasion = draw_place(chance, kind)
-    is_placed = chance.random() < SHARE_PLACED
+    strictly = kind != PLACE and (always or kind in STOPS)
+    placed, occasion = draw_place(chance, seed, cycle.number, kind, strictly=strictly)
+    is_placed = chance.random() < SHARE_PLACED or cycle.number % EVERY_TURN == 0
     disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
     shorter = SHORTER_BEFORE_POWER_LOSS if kind == POWER_LOSS else SHORTER
     where = replace(cycle.fault.where, count=-(-cycle.fault.where.count // shorter))

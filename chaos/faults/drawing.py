@@ -1,4 +1,14 @@
-"""Draws places for faults, from what is known to be reached (chaos/faults/reach.py)."""
+"""Draws places for faults, from what is known to be reached (chaos/faults/reach.py).
+
+Three ways, since no single one finds both what is rare and what is likely to be wrong:
+
+    by turn        every role, occasion and call of the table in a fixed order, which the seeds walk
+                   through: so many seeds in a row as the table has entries strike each of them
+    in the midst   where somebody has begun to change what others see, and holds locks
+    by kind        any call or point of the role that the cycle's kind of kill is about
+
+By turn and in the midst, the kind says only whether all die.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +30,15 @@ from chaos.faults.places import (
     Place,
     PlacedFault,
 )
-from chaos.faults.reach import LOAD, REACH
+from chaos.faults.reach import FILLING, LOAD, REACH
 
 SHARE_OF_LOAD: Final = 0.6
 SHARE_OF_POINTS: Final = 0.5
 """An injection point is a place of which somebody thought that a crash there is worth a test."""
+SHARE_IN_THE_MIDST: Final = 0.6
+"""Of what is not by turn. Crash recovery is there for the changes that were not completed."""
+EVERY_TURN: Final = 4
+"""By turn is every so many cycles of a run: the last of four, when there is something to lose."""
 SHARE_ALONE: Final = 0.85
 ENDS_ALL: Final = ("all", "postmaster+children")
 COMPANY: Final = (
@@ -35,6 +49,29 @@ COMPANY: Final = (
     (ALL,),
 )
 """Who may die together with the one that is at the place."""
+
+MIDST: Final = (
+    *(("backend", "heap-page-changed"),) * 3,
+    *(("backend", "heap-record-inserted"),) * 3,
+    *(("backend", "wal-record-copied"),) * 3,
+    ("backend", "commit-record-inserted"),
+    ("backend", "commit-clog-marked"),
+    ("backend", "buffer-victim-chosen"),
+    ("backend", "mutex_acquire"),
+    ("backend", "mutex_release"),
+    ("checkpointer", "buffer-written"),
+    ("checkpointer", "checkpoint-redo-taken"),
+    ("walwriter", "wal-written-not-synced"),
+    ("bgwriter", "buffer-written"),
+)
+"""Under load: most often a backend between the change of a page and the end of its lock on it."""
+
+TURNS: Final = tuple(
+    (role, occasion, call)
+    for role in sorted(REACH)
+    for occasion in sorted(REACH[role])
+    for call in sorted(REACH[role][occasion])
+)
 
 DISTURBANCES: Final = (
     ("backend", "send", 300, Action(SHORT)),
@@ -66,19 +103,43 @@ def draw_count(chance: random.Random, about: int) -> int:
     return min(about, int(10 ** chance.uniform(0, math.log10(about + 1))))
 
 
-def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
-    """For a kind of kill: the placed fault as text, and its occasion. Always draws the same number
-    of times.
+def draw_place(
+    chance: random.Random, seed: int, number: int, kind: str, *, strictly: bool = False
+) -> tuple[str, str]:
+    """For a kind of kill in the cycle of that number: the placed fault as text, and its occasion.
+    `strictly`: only of the kind's own role.
     """
-    roles = sorted(REACH)
-    drawn = chance.choice(roles)
+    in_the_midst = chance.random() < SHARE_IN_THE_MIDST
+    where = _draw_by_kind(chance, kind)
+    midst, first = chance.choice(MIDST), chance.random() < 0.5
+    if number % EVERY_TURN == 0 and not strictly:
+        turn = seed + len(TURNS) * (number // EVERY_TURN - 1) // 3
+        where = TURNS[turn % len(TURNS)]
+    elif in_the_midst and not strictly:
+        where, first = (midst[0], LOAD, midst[1]), False
+    else:
+        first = False
+    role, occasion, call = where
+    count = draw_count(chance, REACH[role][occasion][call])
+    alone, company = chance.random() < SHARE_ALONE, chance.choice(COMPANY)
+    who = (ALL,) if kind in ENDS_ALL else (SELF,) if alone else company
+    action = Action(KILL, who)
+    hold_us = chance.choice((5_000, 120_000))
+    if kind.startswith("stop:") and role == kind.removeprefix("stop:"):
+        action = Action(STOP, (SELF,), duration_us=hold_us)
+    return str(PlacedFault(Place(role, call, 1 if first else count), action)), occasion
+
+
+def _draw_by_kind(chance: random.Random, kind: str) -> tuple[str, str, str]:
+    """Role, occasion and call; always draws the same number of times."""
+    drawn = chance.choice(sorted(REACH))
     instead = chance.random()
     role = kind.removeprefix("stop:")
     role = role if role in REACH else drawn
     if kind == "backend" and instead < 0.1:
         role = "dead-end"
     occasions = REACH[role]
-    others = sorted(set(occasions) - {LOAD})
+    others = sorted(set(occasions) - {LOAD, FILLING})
     in_load, other = chance.random() < SHARE_OF_LOAD, chance.random()
     occasion = LOAD if LOAD in occasions and (in_load or not others) else ""
     occasion = occasion or others[int(other * len(others))]
@@ -86,14 +147,7 @@ def draw_place(chance: random.Random, kind: str) -> tuple[str, str]:
     points = [call for call in calls if "-" in call]
     at_point, which = chance.random() < SHARE_OF_POINTS, chance.random()
     pool = points if points and at_point else calls
-    call = pool[int(which * len(pool))]
-    count = draw_count(chance, occasions[occasion][call])
-    alone, company = chance.random() < SHARE_ALONE, chance.choice(COMPANY)
-    who = (ALL,) if kind in ENDS_ALL else (SELF,) if alone else company
-    action = Action(KILL, who)
-    if kind.startswith("stop:"):
-        action = Action(STOP, (SELF,), duration_us=chance.choice((5_000, 120_000)))
-    return str(PlacedFault(Place(role, call, count), action)), occasion
+    return role, occasion, pool[int(which * len(pool))]
 
 
 def draw_disturbances(chance: random.Random) -> tuple[str, ...]:

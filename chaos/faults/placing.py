@@ -4,7 +4,10 @@ The process that gets there strikes itself, parked between two steps; the contro
 when it has the turn again. What makes a process get somewhere (chaos/faults/reach.py):
 
     load       the clients' work; a checkpoint where it is about the checkpointer, clients that come
-               and go where it is about the postmaster; then a while in which nothing is to do
+               and go where it is about the postmaster or about what a backend does at its birth;
+               then a while in which nothing is to do
+    filling    much WAL, and a checkpoint when a segment has been left behind; the WAL writer is
+               stopped where it is the background writer that shall write
     crash      a backend is killed, so that everybody goes through a crash restart
     start      all are killed, and the server is started
     shutdown   a fast shutdown, and a start
@@ -21,14 +24,16 @@ from typing import Final
 from chaos.driver import Driver
 from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import PLACE
+from chaos.faults.filling import Filler
 from chaos.faults.places import KILL, SELF, Place, PlacedFault, parse_fault
-from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
+from chaos.faults.reach import CRASH, FILLING, LOAD, SHUTDOWN, START
 from chaos.faults.striking import Strike, Striker
 from chaos.plan import Fault
 from chaos.probe import Probe
 from chaos.reaction import STARTS_BOUND, Reaction, Watch
 from chaos.targets.api import Target
 from chaos.targets.log import marks_in
+from chaos.targets.processes import Role
 
 TICK_S: Final = 0.001
 LOAD_OPERATIONS: Final = 60
@@ -42,6 +47,15 @@ KNOCKED_AT: Final = ("dead-end", "postmaster")
 READS: Final = ("pread", "pread_into")
 """When the server is up again its buffers are empty: the first client must read."""
 RESTART_BOUND_S: Final = 10.0
+AT_BIRTH: Final = frozenset({"begin", "open", "close", "pread", "pread_into", "file_size", "stat"})
+"""A backend reads the catalogs when it is born, and little afterwards."""
+PIECES: Final = 120
+PAUSE_S: Final = 0.25
+"""Time for one round of the background writer, and for some of the WAL writer."""
+ENOUGH: Final = 2
+"""The next segments may be there already, made of old ones."""
+FULL: Final = 0.8
+"""So full is a segment when a checkpoint makes the next one."""
 
 
 class Placer:
@@ -84,6 +98,8 @@ class Placer:
         number = self.armed = target.arm(placed)
         if fault.occasion == LOAD:
             self._load(target, number, placed.place, idle_s)
+        elif fault.occasion == FILLING:
+            self._fill(fault, strike, target, number)
         else:
             knocks = placed.place.role in KNOCKED_AT and fault.occasion != SHUTDOWN
             self._provoke(fault, strike, target, number, knocks=knocks)
@@ -122,7 +138,8 @@ class Placer:
     def _name(self, fault: Fault, placed: PlacedFault) -> str:
         """A kill of one process under load is answered as any kill of that role."""
         role = placed.place.role
-        alone = placed.action.who == (SELF,) and fault.occasion == LOAD
+        alone = placed.action.who == (SELF,) and fault.occasion in (LOAD, FILLING)
+        alone = alone and role != "startup"
         return role if alone and role != "dead-end" else PLACE
 
     def _load(self, target: ArmsFaults, number: int, place: Place, idle_s: float) -> None:
@@ -130,7 +147,7 @@ class Placer:
         if place.role == "checkpointer":
             self._begin_checkpoint()
         goal = tally.started + LOAD_OPERATIONS
-        if place.role == "postmaster" or place.call == "begin":
+        if place.role == "postmaster" or (place.role == "backend" and place.call in AT_BIRTH):
             self._visit(target, number)
         driver.pump(LOAD_BOUND_S, lambda: target.has_struck(number) or tally.started >= goal)
         if idle_s and not target.has_struck(number):
@@ -151,6 +168,41 @@ class Placer:
             if target.has_struck(number):
                 return
 
+    def _fill(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
+        """Segments of WAL end: the roles that shall write are left alone with it."""
+        role = parse_fault(fault.placed).place.role
+        driver = self._driver
+        was_accepting, driver.accepting = driver.accepting, role == "backend"
+        filler = Filler(self._target.conninfo, driver, lambda: target.has_struck(number))
+        held = self._others(Role.WALWRITER) if role == "bgwriter" else []
+        try:
+            for pid in held:
+                self._target.send(pid, signal.SIGSTOP)
+            if filler.begin():
+                self._fill_for(role, filler)
+        finally:
+            for pid in held:
+                self._target.send(pid, signal.SIGCONT)  # FAULT-2
+            filler.close()
+            driver.accepting = was_accepting
+        if role == "startup":
+            self._provoke(fault, strike, target, number, knocks=False)
+        elif not target.has_struck(number):
+            driver.pump(IDLE_S, lambda: target.has_struck(number))
+
+    def _fill_for(self, role: str, filler: Filler) -> None:
+        if role in ("checkpointer", "startup"):
+            filler.write(PIECES, 0.0, lambda: filler.segment > 0 and filler.share >= FULL)
+            if role == "checkpointer":
+                self._begin_checkpoint()
+        else:
+            pause_s = 0.0 if role == "backend" else PAUSE_S
+            filler.write(PIECES, pause_s, lambda: filler.segment > ENOUGH)
+            filler.roll_back()
+
+    def _others(self, role: Role) -> list[int]:
+        return [pid for pid, its in self._target.processes().items() if its is role]
+
     def _provoke(
         self, fault: Fault, strike: Strike, target: ArmsFaults, number: int, *, knocks: bool
     ) -> None:
@@ -159,7 +211,7 @@ class Placer:
             self._target.send(self._target.postmaster(), signal.SIGINT)
             strike.struck = True
         else:
-            name = {CRASH: "backend", START: "all"}[fault.occasion]
+            name = {CRASH: "backend", START: "all", FILLING: "all"}[fault.occasion]
             begun = self._striker.kill(fault, name)
             strike.kills += begun.kills
             strike.victims += begun.victims
