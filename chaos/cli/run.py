@@ -60,7 +60,7 @@ def _seeds(seed: int | None, seeds: str | None) -> list[int]:
     return list(range(int(found[1]), int(found[2]) + 1))
 
 
-def _settings(assignments: Sequence[str]) -> dict[str, str]:
+def settings_of(assignments: Sequence[str]) -> dict[str, str]:
     """NAME=VALUE pairs."""
     settings = {}
     for assignment in assignments:
@@ -195,7 +195,7 @@ def run(
 ) -> None:
     """Run a workload, break the target again and again, and check what it promised."""
     numbers = _seeds(seed, seeds)
-    settings = _settings(assignments) or None
+    settings = settings_of(assignments) or None
     wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings, profile)
     _check_schedule(wishes)
     if print_plan:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from chaos.disk.choice import Choice
 from chaos.disk.image import Image
+from chaos.disk.model import Disk
 from chaos.disk.profiles import Profile
 from chaos.explore.checking import Checker, Found
 from chaos.explore.enumeration import Enumeration, State, enumerate_states
@@ -76,13 +77,13 @@ class Group:
             "place": self.state.place,
             "of": len(recorded.operations),
             "during": recorded.phase_at(self.state.place),
-            "causes": [_cause_object(cause) for cause in causes],
+            "causes": [cause_object(cause) for cause in causes],
             "minimised": self.minimal is not None,
             "bundle": self.bundle,
         }
 
 
-def _cause_object(cause: Cause) -> dict[str, Any]:
+def cause_object(cause: Cause) -> dict[str, Any]:
     operation = cause.operation
     return {
         "fate": cause.fate,
@@ -265,6 +266,10 @@ class Explorer:
         if digest not in self.found:
             self.found[digest] = self.workers.ask(Task(0, place, choice, without))
         return self.found[digest]
+
+    def disk(self, place: int, without: frozenset[int] = frozenset()) -> Disk:
+        """The disk at a place; until the next call."""
+        return self._replayed.at(place, without)
 
     def image(self, place: int, choice: Choice, without: frozenset[int]) -> Image:
         """What a crash leaves."""

@@ -103,6 +103,8 @@ class Recoverer:
         self._there: Image | None = Image.empty()
         self._seconds = seconds
         self._pages = PageChecker()
+        self.cpu_s = 0.0
+        """What the processes that recovered have used."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._launcher = Launcher([theirs.fileno()])
@@ -171,6 +173,7 @@ class Recoverer:
                 "seconds": self._seconds,
             }
         )
+        self.cpu_s += reply["cpu_s"]
         after = _image_after(self._data, image, reply["chunks"], reply["names"])
         self._there = after
         failure = _problem(reply["failure"])

@@ -114,14 +114,10 @@ class Zygote:
         os.close(reading)
         if not is_over:
             os.kill(pid, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if is_over and status == 0 and parts:
-            reply: dict[str, Any] = json.loads(parts)
-            return reply
-        if not is_over:
-            return _unanswered(f"no end after {request['seconds']:g} s", "HANG")
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return _unanswered(f"the process died: {how}", "DIED")
+        _, status, usage = os.wait4(pid, 0)
+        reply = _reply_of(parts, is_over, os.waitstatus_to_exitcode(status), request["seconds"])
+        reply["cpu_s"] = usage.ru_utime + usage.ru_stime
+        return reply
 
     def _be_child(self, request: dict[str, Any], writing: int) -> NoReturn:
         status = 1
@@ -193,6 +189,17 @@ def _described(error: BaseException) -> dict[str, str]:
     }
 
 
+def _reply_of(parts: bytes, is_over: bool, status: int, seconds: float) -> dict[str, Any]:
+    """What the child said; or how it ended without a word."""
+    if not is_over:
+        return _unanswered(f"no end after {seconds:g} s", "HANG")
+    if status == 0 and parts:
+        reply: dict[str, Any] = json.loads(parts)
+        return reply
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    return _unanswered(f"the process died: {how}", "DIED")
+
+
 def _unanswered(message: str, level: str) -> dict[str, Any]:
     """The reply of a recovery that gave none."""
     return {
@@ -204,6 +211,7 @@ def _unanswered(message: str, level: str) -> dict[str, Any]:
         "names": None,
         "wal_end": 0,
         "recovered_at": 0,
+        "cpu_s": 0.0,
     }
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from chaos.explore.exploring import Exploration, Group
 from chaos.explore.minimising import Cause
+from chaos.explore.twice import Recoveries
 from chaos.explore.wording import in_words
 
 SHOWN: Final = 3
@@ -111,3 +112,24 @@ def lines_about(number: int, group: Group, result: Exploration) -> list[str]:
     if group.bundle is not None:
         lines.append(f"    bundle: {group.bundle}")
     return lines
+
+
+def show_recoveries(console: Console, result: Recoveries) -> None:
+    """Of the second crashes."""
+    console.print(
+        f"crashed again in the recoveries of {result.images:,} images (a sample): "
+        f"{result.operations:,} operations, {big(result.legal)} legal states, "
+        f"{result.enumerated:,} enumerated, {result.distinct:,} distinct, "
+        f"{result.checked:,} checked (a sample), {result.violating:,} violating",
+        highlight=False,
+    )
+    for number, group in enumerate(result.groups, 1):
+        violation = group.violation
+        first = f"of the recovery from a crash before operation {group.outer.place}"
+        lines = [
+            f"second crash {number} ({group.count:,}): {violation.check}: {violation.message}",
+            f"    before operation {group.place} of {group.of} {first}",
+        ]
+        lines += [f"    {cause_in_words(cause)}" for cause in group.minimal.causes[:SHOWN]]
+        for line in lines:
+            console.print(line, highlight=False, markup=False)

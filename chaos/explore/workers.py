@@ -16,9 +16,9 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from chaos.disk.choice import Choice
 from chaos.disk.image import Image
@@ -35,18 +35,38 @@ CHUNK: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An image to recover: a crash at this place, with this choice. `without` are operations that
-    are taken never to have been done (chaos/explore/omission.py).
+    """An image to recover: a crash at this place, with this choice. `without` are syncs that are
+    taken never to have been made (chaos/explore/omission.py).
+
+    With `inner`, a second crash: the recovery of that image is cut off at this place of its own
+    log, with this choice, and what is then left is recovered.
     """
 
     number: int
     place: int
     choice: Choice
     without: frozenset[int] = frozenset()
+    inner: tuple[int, Choice] | None = None
 
 
-Recover = Callable[[Image], Found]
-OpenRecoverer = Callable[[], AbstractContextManager[Recover]]
+@dataclass(frozen=True, slots=True)
+class LogOf:
+    """Not the recovery of the image is wanted, but what it does to the files."""
+
+    task: Task
+
+
+class Recoverer(Protocol):
+    """Recovers images, one after the other."""
+
+    def recover(self, image: Image) -> Found:
+        """Recover it, and find out what is asked."""
+
+    def log_of(self, image: Image) -> tuple[Image, list[Operation]]:
+        """The image with inode numbers, and the operations of its recovery on it."""
+
+
+OpenRecoverer = Callable[[], AbstractContextManager[Recoverer]]
 """Makes what recovers images, in the worker that will use it."""
 
 
@@ -61,7 +81,7 @@ class Replayed:
     ) -> None:
         self._base = base
         self._operations = operations
-        self._profile = profile
+        self.profile = profile
         self._without: frozenset[int] = frozenset()
         self._place = 0
         self._disk = Disk(base, profile)
@@ -69,7 +89,7 @@ class Replayed:
     def at(self, place: int, without: frozenset[int] = frozenset()) -> Disk:
         """The disk when the first `place` operations were done, but for those in `without`."""
         if place < self._place or without != self._without:
-            self._disk, self._place, self._without = Disk(self._base, self._profile), 0, without
+            self._disk, self._place, self._without = Disk(self._base, self.profile), 0, without
         for operation in self._operations[self._place : place]:
             if operation.number not in without:
                 self._disk.apply(operation)
@@ -149,6 +169,15 @@ class Workers:
         pipe.send([task])
         return _received(pipe)
 
+    def log_of(self, task: Task) -> tuple[Image, list[Operation]]:
+        """What the recovery of an image does: `Recoverer.log_of`. It ends where the recovery
+        failed, if it did.
+        """
+        pipe = self._pipes[0]
+        pipe.send([LogOf(task)])
+        image, operations = _answer(pipe)
+        return image, operations
+
     @staticmethod
     def _hand_out(
         pipe: Connection, coming: Iterator[Task], in_hand: dict[Connection, deque[Task]]
@@ -160,14 +189,19 @@ class Workers:
 
 
 def _received(pipe: Connection) -> Found:
+    answer = _answer(pipe)
+    if not isinstance(answer, Found):
+        raise HarnessBroken(f"a process that recovers images said {answer!r}")
+    return answer
+
+
+def _answer(pipe: Connection) -> Any:
     try:
         answer: Any = pipe.recv()
     except (EOFError, OSError) as error:
         raise HarnessBroken("a process that recovers images is gone") from error
     if isinstance(answer, str):
         raise HarnessBroken(f"a process that recovers images failed: {answer}")
-    if not isinstance(answer, Found):
-        raise HarnessBroken(f"a process that recovers images said {answer!r}")
     return answer
 
 
@@ -179,8 +213,8 @@ def _become_worker(pipe: Connection, replayed: Replayed, open_recoverer: OpenRec
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _leave)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        with open_recoverer() as recover:
-            _serve(pipe, replayed, recover)
+        with open_recoverer() as recoverer:
+            _Worker(pipe, replayed, recoverer).serve()
         status = 0
     except _Leaving:
         status = 0
@@ -202,12 +236,43 @@ def _leave(_number: int, _frame: object) -> None:
     raise _Leaving
 
 
-def _serve(pipe: Connection, replayed: Replayed, recover: Recover) -> None:
-    while True:
-        try:
-            tasks: list[Task] = pipe.recv()
-        except (EOFError, OSError):
-            return
-        for task in tasks:
-            image = replayed.at(task.place, task.without).crash(task.choice)
-            pipe.send(recover(image))
+class _Worker:
+    """Serves tasks until the other end is gone."""
+
+    def __init__(self, pipe: Connection, replayed: Replayed, recoverer: Recoverer) -> None:
+        self._pipe = pipe
+        self._replayed = replayed
+        self._recoverer = recoverer
+        self._outer: Task | None = None
+        self._inner: tuple[Image, list[Operation]] = (Image.empty(), [])
+
+    def serve(self) -> None:
+        while True:
+            try:
+                wanted: list[Task | LogOf] = self._pipe.recv()
+            except (EOFError, OSError):
+                return
+            for one in wanted:
+                self._pipe.send(
+                    self._log_of(one.task) if isinstance(one, LogOf) else self._recover(one)
+                )
+
+    def _recover(self, task: Task) -> Found:
+        if task.inner is None:
+            return self._recoverer.recover(self._image(task))
+        place, choice = task.inner
+        base, operations = self._log_of(replace(task, number=0, inner=None))
+        disk = Disk(base, self._replayed.profile)
+        for operation in operations[:place]:
+            disk.apply(operation)
+        return self._recoverer.recover(disk.crash(choice))
+
+    def _log_of(self, outer: Task) -> tuple[Image, list[Operation]]:
+        """Kept, since many crashes within one recovery are asked for one after the other."""
+        if outer != self._outer:
+            self._inner = self._recoverer.log_of(self._image(outer))
+            self._outer = outer
+        return self._inner
+
+    def _image(self, task: Task) -> Image:
+        return self._replayed.at(task.place, task.without).crash(task.choice)
