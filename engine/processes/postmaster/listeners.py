@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 
 from engine.config import Config
 from engine.errors import FatalError, SqlState
@@ -33,7 +34,9 @@ class Listeners:
     def close_in_child(self) -> None:
         """A child does not listen."""
         for fd in self.descriptors:
-            self._host.close(fd)
+            # What cannot be closed is closed when this process ends.
+            with suppress(OSError):
+                self._host.close(fd)
         self.descriptors = []
 
     def close(self) -> None:
