@@ -168,7 +168,8 @@ def _page_facts(chunk: Chunk, checksum: int) -> PageFacts:
         problem = f"its header has the size and version {size:#06x} and the flags {flags:#x}"
     elif not HEADER.size <= lower <= upper <= special <= PAGE:
         problem = f"its header has lower {lower}, upper {upper}, special {special}"
-    return PageFacts(problem, high << 32 | low)
+    # What a damaged page says of its LSN means nothing.
+    return PageFacts(problem, 0 if problem else high << 32 | low)
 
 
 class _ImageWal(WalBytes):

@@ -97,10 +97,10 @@ class Recoverer:
         server: Server = ENGINE,
         seconds: float = DEFAULT_SECONDS,
     ) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="chaos-recovery-", dir=_scratch()))
-        self._data = self._directory / "data"
-        self._data.mkdir(mode=DIRECTORY_MODE)
-        self._there: Image | None = Image.empty()
+        self._root = Path(tempfile.mkdtemp(prefix="chaos-recovery-", dir=_scratch()))
+        self.directory = self._root / "data"
+        self.directory.mkdir(mode=DIRECTORY_MODE)
+        self.there: Image | None = Image.empty()
         self._seconds = seconds
         self._pages = PageChecker()
         self.cpu_s = 0.0
@@ -109,13 +109,13 @@ class Recoverer:
         with theirs:
             self._launcher = Launcher([theirs.fileno()])
             self._connection = ours
-            self._launcher.guard([str(self._directory)])
+            self._launcher.guard([str(self._root)])
             self._launcher.load(SERVE)
             program = Program(
-                output=str(self._directory / "stderr"),
+                output=str(self._root / "stderr"),
                 function=SERVE,
                 arguments=[
-                    theirs.fileno(), str(self._data), server.single_user, server.prepared,
+                    theirs.fileno(), str(self.directory), server.single_user, server.prepared,
                 ],
                 keeps=[theirs.fileno()],
             )  # fmt: skip
@@ -133,7 +133,7 @@ class Recoverer:
         """End the processes and remove the directory."""
         self._connection.close()
         self._launcher.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def recover(
         self,
@@ -158,12 +158,12 @@ class Recoverer:
         shut_down: bool,
         warm_up: bool,
     ) -> Recovered:
-        image.write(self._data, self._there)
-        self._there = None
+        image.write(self.directory, self.there)
+        self.there = None
         before = None
         if io_log is not None:
             io_log.unlink(missing_ok=True)
-            before = image.found_in(self._data)
+            before = image.found_in(self.directory)
         reply = self._ask(
             {
                 "statements": list(statements),
@@ -174,8 +174,8 @@ class Recoverer:
             }
         )
         self.cpu_s += reply["cpu_s"]
-        after = _image_after(self._data, image, reply["chunks"], reply["names"])
-        self._there = after
+        after = _image_after(self.directory, image, reply["chunks"], reply["names"])
+        self.there = after
         failure = _problem(reply["failure"])
         return Recovered(
             failure=failure,
@@ -198,7 +198,7 @@ class Recoverer:
         except OSError as error:
             raise RecovererBroken(f"no answer: {error}") from error
         if reply is None:
-            said = (self._directory / "stderr").read_text(errors="replace")
+            said = (self._root / "stderr").read_text(errors="replace")
             raise RecovererBroken(f"the process that recoveries are forked from is gone: {said}")
         return reply
 

@@ -23,6 +23,7 @@ from typing import Final, NoReturn
 
 from chaos.disk.log import LogWriter
 from chaos.disk.operations import Kind
+from chaos.host.call_sites import CallSites
 from engine.errors import ProcessExit
 from engine.host.api import Buffer, ChildExit, FileStatus, Host, OpenMode, Peer, Ready, Signal
 from engine.host.points import Point
@@ -79,7 +80,7 @@ class AloneHost(Host):
         self._root = root
         self._shown = shown
         self._log = io_log
-        self._site: Callable[[], str] = lambda: ""
+        self._sites = CallSites()
         self._files: dict[int, str] = {}
         self._now_us = 0
         self._draws = 0
@@ -219,7 +220,7 @@ class AloneHost(Host):
         data: Buffer = b"",
     ) -> None:
         if self._log is not None:
-            site = self._site()
+            site = self._sites.innermost()
             self._log.append(kind, self.logged, inode, offset, path, other, data, site, ROLE)
             self.logged += 1
 
