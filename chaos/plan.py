@@ -60,8 +60,14 @@ SHARE_PLACED: Final = 0.75
 """Of kills under the baton."""
 SHARE_BUSY: Final = 0.8
 """Of settings that keep the disk busy, in a run with a disk fault."""
+FILLERS: Final = (0, 200, 400, 800)
+"""Bytes that make the workload's rows longer, in a run with a disk fault: so they are on many
+pages.
+"""
 SHARE_DISK: Final = 0.5
 """Of seeds, for each disk fault."""
+FEW_SEGMENTS: Final = {"min_wal_size": "2MB", "max_wal_size": "2MB"}
+"""With more, a checkpoint recycles old segments long before anybody has to make one."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
 
@@ -244,7 +250,8 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
     if has_disk_fault:
         settings = {name: text for name, text in settings.items() if name not in BREAKS_PROMISES}
         settings |= draw_busy_disk(seed, clients)
-        mix["bank"]["filler"] = stream(seed, "workload", "filler").choice([0, 150, 300, 600])
+        filler = stream(seed, "workload", "filler").choice(FILLERS)
+        mix = {name: shares | {"filler": filler} for name, shares in mix.items()}
     return Plan(
         seed=seed,
         target=wishes.target,

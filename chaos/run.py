@@ -20,6 +20,7 @@ from typing import Any, Final
 from chaos.driver import ClientState, Driver
 from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
+from chaos.faults.disk.looking import Looker
 from chaos.faults.doing import Deeds
 from chaos.faults.places import parse_fault
 from chaos.faults.striking import Strike
@@ -154,7 +155,10 @@ class Run:
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
         self._watch = Watch(target, self.driver, plan.bound_s)
-        self._deeds = Deeds(target, self.driver, self._watch, self._glance, self._begin_checkpoint)
+        looker = Looker(target, self.driver, self._control, self._workload.audit)
+        self._deeds = Deeds(
+            target, self.driver, self._watch, self._glance, self._begin_checkpoint, looker
+        )
         self._armed: list[int] = []
 
     def execute(self) -> Outcome:
@@ -214,8 +218,9 @@ class Run:
                 self._note_calm()
                 why = "no answer" if event is None else event.error
                 raise HarnessBroken(f"the workload's tables could not be created: {why}")
-        if self.plan.settings.get("synchronous_commit") == "off":
-            self._do_alone(checkpoint())  # the tables are no part of what may be lost
+        if self.plan.profile is not None or self.plan.settings.get("synchronous_commit") == "off":
+            # the tables are no part of what may be lost, and their pages are changed from now on
+            self._do_alone(checkpoint())
         self.driver.accepting = True
         self._watch.forget()
 

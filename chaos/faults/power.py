@@ -38,9 +38,11 @@ STYLES: Final = {
     "one lost": 10,
     "one kept": 7,
     "a prefix": 8,
-    "torn": 30,
-    "any": 32,
+    "torn": 10,
+    "any": 40,
 }
+TEARS: Final = 0.5
+"""How often what can be torn is, before a style is drawn."""
 """How a choice is drawn, and how often so. The extremes are rare among all choices, and are where
 most mistakes show: an order that was not forced, a sync that was forgotten.
 """
@@ -127,6 +129,9 @@ class Drawing:
         self.pending = disk.pending
         self.states = disk.count_states()
         (self.style,) = self._chance.choices(list(STYLES), list(STYLES.values()))
+        tears = self._chance.random() < TEARS
+        if tears and any(one.atoms > 1 for one in self.pending):
+            self.style = "torn"
         if self._kept == NOTHING:
             self.style = "nothing kept"
         choice = self._in_style(disk, self.style)

@@ -129,6 +129,15 @@ def enter_in_ledger(transaction: int, kind: str, padding: int = 0) -> Body:
         raise WrongAnswer(f"an INSERT of one row was answered with {answer.tag}")
 
 
+def filler(size: int) -> tuple[str, str, str]:
+    """What makes the rows of a table longer by so many bytes, for its CREATE TABLE and its INSERT:
+    the column's definition, its name, and its value, each with a comma before it.
+    """
+    if not size:
+        return "", "", ""
+    return ", filler text", ", filler", f", '{'.' * size}'"
+
+
 def number(value: int) -> bytes:
     """An integer as a parameter."""
     return b"%d" % value

@@ -31,6 +31,7 @@ from chaos.workloads.api import (
     commit,
     create_tables,
     enter_in_ledger,
+    filler,
     integer,
     number,
     one_row,
@@ -61,6 +62,7 @@ class AppendMix:
     checkpoint: float = 0.004
     vacuum: float = 0.004
     padding: int = 0
+    filler: int = 0
 
 
 class Append:
@@ -86,13 +88,11 @@ class Append:
 
     def own_tables(self) -> list[Statement]:
         """What there is besides the ledger."""
-        rows = ", ".join(f"({key}, '')" for key in self._keys)
-        return [
-            Statement(
-                "CREATE TABLE lists (id integer NOT NULL, items text NOT NULL)", commits=True
-            ),
-            Statement(f"INSERT INTO lists (id, items) VALUES {rows}", commits=True),
-        ]
+        column, name, value = filler(self.mix.filler)
+        create = f"CREATE TABLE lists (id integer NOT NULL, items text NOT NULL{column})"
+        rows = ", ".join(f"({key}, ''{value})" for key in self._keys)
+        insert = f"INSERT INTO lists (id, items{name}) VALUES {rows}"
+        return [Statement(create, commits=True), Statement(insert, commits=True)]
 
     def next(self, chance: random.Random) -> Operation:
         """A transaction of a few appends and reads, most of the time."""

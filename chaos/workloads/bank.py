@@ -37,6 +37,7 @@ from chaos.workloads.api import (
     commit,
     create_tables,
     enter_in_ledger,
+    filler,
     integer,
     number,
     one_row,
@@ -94,18 +95,16 @@ class Bank:
 
     def own_tables(self) -> list[Statement]:
         """What there is besides the ledger."""
-        filler = f", '{'.' * self.mix.filler}'" if self.mix.filler else ""
+        column, name, value = filler(self.mix.filler)
         rows = ", ".join(
-            f"({account}, {self.mix.balance}, 0{filler})"
+            f"({account}, {self.mix.balance}, 0{value})"
             for account in range(1, self.mix.accounts + 1)
         )
-        column = ", filler text NOT NULL" if filler else ""
         create = (
             "CREATE TABLE accounts (id integer NOT NULL, balance bigint NOT NULL,"
             f" version bigint NOT NULL{column})"
         )
-        named = "id, balance, version" + (", filler" if filler else "")
-        insert = f"INSERT INTO accounts ({named}) VALUES {rows}"
+        insert = f"INSERT INTO accounts (id, balance, version{name}) VALUES {rows}"
         return [Statement(create, commits=True), Statement(insert, commits=True)]
 
     def next(self, chance: random.Random) -> Operation:
