@@ -140,10 +140,13 @@ class Zygote:
         reply = _unanswered("", "")
         reply["failure"] = None
         single_user = self._single_user(host, SHOWN)
+        began = time.process_time()
         try:
             single_user.start(DATABASE, self._prepared)
             reply["recovered_at"] = host.logged
+            recovered = time.process_time()
             reply["error"] = _execute(single_user, request["statements"], reply["answers"])
+            reply["parts_s"] = [recovered - began, time.process_time() - recovered]
             if request["shut_down"]:
                 single_user.shut_down()
             else:
@@ -212,6 +215,7 @@ def _unanswered(message: str, level: str) -> dict[str, Any]:
         "wal_end": 0,
         "recovered_at": 0,
         "cpu_s": 0.0,
+        "parts_s": [0.0, 0.0],
     }
 
 
