@@ -11,12 +11,14 @@ interlock with the attachment count of a shared memory segment; an anonymous map
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from engine.datadir import LOCKED_FILE, PID_FILE
 from engine.errors import FatalError, SqlState
 from engine.host.api import Host, OpenMode
 from engine.types import UNIX_EPOCH_TO_2000_US
+from engine.wal.segments import write_fully
 
 STARTING: Final = "starting"
 READY: Final = "ready   "
@@ -108,8 +110,8 @@ class PidFile:
         self._write()
 
     def remove(self) -> None:
-        """The postmaster ends in order."""
-        if self._host.stat(PID_FILE) is not None:
+        """The postmaster ends in order. A file that stays is stale, and the next start knows it."""
+        with suppress(OSError):
             self._host.unlink(PID_FILE)
 
     def _write(self) -> None:
@@ -117,7 +119,7 @@ class PidFile:
         data = ("\n".join(self._lines) + "\n").encode()
         fd = self._host.open(PID_FILE, OpenMode.WRITE | OpenMode.CREATE)
         try:
-            self._host.pwrite(fd, data, 0)
+            write_fully(self._host, fd, data, 0)
             self._host.truncate(fd, len(data))
             self._host.fsync(fd)
         finally:

@@ -40,13 +40,14 @@ class Listeners:
         self.descriptors = []
 
     def close(self) -> None:
-        """Stop listening and remove the socket files."""
+        """Stop listening and remove the socket files; the next start passes over one that stays."""
         self.close_in_child()
         for path in self._files:
-            if self._host.stat(path) is not None:
+            with suppress(OSError):
                 self._host.unlink(path)
         for lock in self._locks:
-            self._host.close(lock)
+            with suppress(OSError):
+                self._host.close(lock)
         self._files, self._locks = [], []
 
     def _open_tcp(self) -> None:

@@ -16,6 +16,7 @@ PM-6  What the postmaster itself cannot get from the machine (a process, room fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from engine.config import Config, reread_configuration
@@ -372,7 +373,8 @@ class Postmaster:
         except OSError as error:
             self._log.log(f"could not fork new process for connection: {error.strerror}")
         finally:
-            self._host.close(connection)
+            with suppress(OSError):
+                self._host.close(connection)
 
     def _fork_backend(self, connection: int, peer: Peer) -> None:
         refusal = self._refusal()

@@ -102,7 +102,7 @@ def test_a_killed_backend_leads_to_a_crash_restart_and_57p02_for_the_others(
 ) -> None:
     victim, bystander = server.connect(), server.connect()
     os.kill(victim.info.backend_pid, signal.SIGKILL)
-    server.wait_for_log("terminating any other active server processes")
+    server.wait_for_log("all server processes terminated")
     with pytest.raises(psycopg.OperationalError):
         bystander.execute("SELECT 1")
     assert server.query("SELECT 1") == [(1,)]
