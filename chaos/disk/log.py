@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,6 +26,8 @@ _FRAME: Final = struct.Struct("<II")
 """The length of what follows, and its CRC."""
 _FIXED: Final = struct.Struct("<BQQQHHHH")
 """kind, step, inode, offset, and the lengths of path, other, site, role."""
+
+_KINDS: Final = {int(kind): kind for kind in Kind}
 
 Data = bytes | bytearray | memoryview
 
@@ -91,8 +94,9 @@ def read_log(path: str | Path, start: Position = START) -> tuple[list[Operation]
     operations: list[Operation] = []
     at = 0
     while at < len(content):
-        body = _body(content, at, f"{path}: the record at byte {offset + at}")
-        operations.append(_operation(body, number + len(operations), f"{path}, byte {offset + at}"))
+        which = f"{path}: the record at byte {offset + at}"
+        body = _body(content, at, which)
+        operations.append(_operation(body, number + len(operations), which))
         at += _FRAME.size + len(body)
     return operations, Position(offset + at, number + len(operations))
 
@@ -110,16 +114,22 @@ def _body(content: memoryview, at: int, which: str) -> memoryview:
     return body
 
 
-def _operation(body: memoryview, number: int, where: str) -> Operation:
+@lru_cache(maxsize=4096)
+def _text(encoded: bytes) -> str:
+    """Most records name the same few places, roles and files."""
+    return os.fsdecode(encoded)
+
+
+def _operation(body: memoryview, number: int, which: str) -> Operation:
     kind, step, inode, offset, *lengths = _FIXED.unpack_from(body)
     texts = []
     at = _FIXED.size
     for length in lengths:
-        texts.append(os.fsdecode(bytes(body[at : at + length])))
+        texts.append(_text(bytes(body[at : at + length])))
         at += length
-    if at > len(body) or kind not in Kind.__members__.values():
-        raise LogError(f"{where}: no operation has this form (kind {kind})")
+    if at > len(body) or kind not in _KINDS:
+        raise LogError(f"{which} has no form of an operation (kind {kind})")
     path, other, site, role = texts
     return Operation(
-        number, step, Kind(kind), inode, path, other, offset, bytes(body[at:]), site, role
+        number, step, _KINDS[kind], inode, path, other, offset, bytes(body[at:]), site, role
     )
