@@ -19,7 +19,7 @@ import hashlib
 import os
 import stat as stat_bits
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from chaos.disk.log import LogWriter
 from chaos.disk.operations import Kind
@@ -57,6 +57,25 @@ class Changes:
         self.names: dict[str, None] = {}
 
 
+class _How(NamedTuple):
+    """An `OpenMode` as the system has it, without O_CREAT."""
+
+    flags: int
+    creates: bool
+    truncates: bool
+
+
+def _how_to_open(mode: OpenMode) -> _How:
+    flags = os.O_CLOEXEC | (os.O_RDWR if mode & OpenMode.WRITE else os.O_RDONLY)
+    if mode & OpenMode.EXCLUSIVE:
+        flags |= os.O_EXCL
+    if mode & OpenMode.TRUNCATE:
+        flags |= os.O_TRUNC
+    if mode & OpenMode.APPEND:
+        flags |= os.O_APPEND
+    return _How(flags, bool(mode & OpenMode.CREATE), bool(mode & OpenMode.TRUNCATE))
+
+
 class FreeMutex:
     """Nobody else can have it (`engine.host.api.Mutex`)."""
 
@@ -81,6 +100,7 @@ class AloneHost(Host):
         self._shown = shown
         self._log = io_log
         self._sites = CallSites()
+        self._how: dict[OpenMode, _How] = {}
         self._files: dict[int, str] = {}
         self._now_us = 0
         self._draws = 0
@@ -103,20 +123,16 @@ class AloneHost(Host):
         return path == self._shown or path.startswith(f"{self._shown}/")
 
     def open(self, path: str, mode: OpenMode = OpenMode.READ) -> int:
-        flags = os.O_CLOEXEC | (os.O_RDWR if mode & OpenMode.WRITE else os.O_RDONLY)
-        if mode & OpenMode.EXCLUSIVE:
-            flags |= os.O_EXCL
-        if mode & OpenMode.TRUNCATE:
-            flags |= os.O_TRUNC
-        if mode & OpenMode.APPEND:
-            flags |= os.O_APPEND
+        how = self._how.get(mode)
+        if how is None:
+            how = self._how[mode] = _how_to_open(mode)
         real, inner = self._real(path), self._inner(path)
-        if mode & OpenMode.CREATE:
-            fd = self._open_or_create(real, inner, flags)
+        if how.creates:
+            fd = self._open_or_create(real, inner, how.flags)
         else:
-            fd = os.open(real, flags)
+            fd = os.open(real, how.flags)
         self._files[fd] = inner
-        if mode & OpenMode.TRUNCATE:
+        if how.truncates:
             self.changes.names[inner] = None
             self._note(Kind.TRUNCATE, fd, inner)
         return fd
@@ -153,8 +169,9 @@ class AloneHost(Host):
         return written
 
     def fsync(self, fd: int) -> None:
+        inode = os.fstat(fd).st_ino  # EBADF when it is closed (HOST-2)
         if self._log is not None:
-            self._note(Kind.FSYNC, fd, self._files[fd])
+            self._write_note(Kind.FSYNC, inode, self._files[fd])
 
     def fsync_directory(self, path: str) -> None:
         inode = os.stat(self._real(path)).st_ino
