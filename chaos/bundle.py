@@ -7,7 +7,10 @@ trace.bin.gz    under the baton: every step and every decision (chaos/trace/reco
 names.json      the names of the files that the steps refer to
 stacks.txt      under the baton: where each process was in its code
 logs/           what the server logged
-data-crash/     the data directory as the last crash left it (the plan: which kills have one)
+data-crash/     the data directory as the last crash left it (the plan: which kills have one);
+                after a power loss that is the crash image
+disk.json       of each power loss what the disk lost, tore and kept, operation by operation
+                (chaos/losses.py); `chaos disk show` prints it
 data/           the data directory at the end of the run
 harness.txt     the traceback, if it was the harness that broke
 """
@@ -16,12 +19,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from chaos.history import History, event_to_edn, write_history
+from chaos.losses import FILE as DISK_FILE
+from chaos.losses import Loss, write_losses
 from chaos.plan import Plan
 from chaos.targets.api import Target
 from chaos.targets.templates import copy_tree
@@ -68,6 +73,7 @@ class Finished:
     harness: str | None = None
     recording: Recording | None = None
     stacks: str | None = None
+    losses: Sequence[Loss] = ()
 
 
 Keeper = Callable[[Finished], None]
@@ -82,6 +88,8 @@ def write_bundle(path: Path, finished: Finished) -> None:
         write_history(path / HISTORY, history)
         with (path / "history.edn").open("w", encoding="utf-8") as file:
             file.writelines(event_to_edn(event) + "\n" for event in history)
+    if finished.losses:
+        write_losses(path / DISK_FILE, finished.losses)
     write_end(path, target, finished.harness, finished.recording, finished.stacks)
 
 

@@ -1,9 +1,10 @@
 """Each seed twice: two runs of one plan under the baton must be the same run.
 
-What is compared, in this order: the trace, step by step, and its digest; the history, event by
-event; what the server logged; and every file of the data directory, byte by byte, as it is at the
-end of the run. The first difference makes the harness broken, and a bundle with both runs is left:
-the first as any bundle, the second in its directory `again`.
+What is compared, in this order: the trace, step by step; what each power loss left of the disk;
+the digest, which is of both; the history, event by event; what the server logged; and every file of
+the data directory, byte by byte, as it is at the end of the run. The first difference makes the
+harness broken, and a bundle with both runs is left: the first as any bundle, the second in its
+directory `again`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from chaos.bundle import (
     write_bundle,
     write_summary,
 )
+from chaos.losses import differing_image
 from chaos.plan import BATON, Plan
 from chaos.session import Session
 from chaos.targets.api import TargetUnusable
@@ -96,6 +98,8 @@ def difference(
         return (
             f"the same plan ran twice and was not the same run from step {traces.step} on:\n{shown}"
         )
+    if image := differing_image(one.get("power_losses", ()), other.get("power_losses", ())):
+        return f"two runs with the same steps left different crash images: {image}"
     if one["digest"] != other["digest"]:
         return f"the same steps have two digests: {one['digest']} and {other['digest']}"
     histories = _differing_event(first / HISTORY, second / HISTORY)

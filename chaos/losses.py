@@ -12,6 +12,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,6 +136,22 @@ def ranges(mask: int, atoms: int) -> str:
             found.append(str(first) if first == at - 1 else f"{first}-{at - 1}")
             first = None
     return ",".join(found)
+
+
+def with_images(digest: str, images: Sequence[str]) -> str:
+    """The digest of a run that had these crash images: of its steps alone when it had none."""
+    if not images:
+        return digest
+    return sha256(" ".join((digest, *images)).encode()).hexdigest()
+
+
+def differing_image(one: Sequence[Any], other: Sequence[Any]) -> str | None:
+    """Where two runs' power losses (`power_losses` of their results) first differ, in words."""
+    for first, second in zip_longest(one, other):
+        if first != second:
+            told = first or second
+            return f"the power loss at step {told['step']}, in cycle {told['cycle']}"
+    return None
 
 
 # the file in a bundle ----------------------------------------------------------------------------

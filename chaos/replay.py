@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chaos.bundle import PLAN, SUMMARY, Finished
+from chaos.losses import differing_image
 from chaos.oracle import DEFAULT_SUITE
 from chaos.plan import Plan, Wishes
 from chaos.report.observer import Observer
@@ -43,6 +44,7 @@ class Bundle:
     verdict: str
     digest: str | None
     versions: Mapping[str, Any]
+    power_losses: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def read_bundle(directory: Path) -> Bundle:
             str(summary["verdict"]),
             summary.get("digest"),
             summary.get("versions", {}),
+            summary.get("power_losses", ()),
         )
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise NoBundle(f"{directory} is no bundle that can be replayed: {error}") from error
@@ -143,6 +146,8 @@ def lines_about(replayed: Replayed) -> list[str]:
         lines += replayed.difference.lines("bundle", "now")
     elif replayed.unread is not None:
         lines.append(f"where they part cannot be told: {replayed.unread}")
+    elif image := differing_image(bundle.power_losses, result["power_losses"]):
+        lines.append(f"their traces are the same, but not their crash images: {image}")
     else:
         lines.append("their traces are the same: the bundle's digest is not of its trace")
     if bundle.verdict != result["verdict"]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
+from chaos.losses import with_images
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
 from chaos.plan import BATON, Plan, Wishes
 from chaos.report.observer import Observer, Silent
@@ -150,7 +151,7 @@ def _finished(outcome: Outcome, run: Run | None, target: Target, harness: str | 
     elif _has_failed(outcome):
         _freeze(target)
     history = run.history if run is not None else None
-    return Finished(outcome.plan, history, target, harness, recording, stacks)
+    return Finished(outcome.plan, history, target, harness, recording, stacks, outcome.losses)
 
 
 def _bundle_in(out: Path, finished: Finished, outcome: Outcome) -> Path | None:
@@ -183,7 +184,7 @@ def _note_world(outcome: Outcome, world: World) -> None:
     outcome.switches = world.switches
     outcome.preemptions = world.preemptions
     outcome.steps = world.steps
-    outcome.digest = world.finish()
+    outcome.digest = with_images(world.finish(), [loss.image for loss in outcome.losses])
 
 
 def _broken(outcome: Outcome, reason: str) -> None:

@@ -17,7 +17,8 @@ from chaos.history import Event
 @dataclass(frozen=True, slots=True)
 class Lost:
     """After the crash of a cycle so many acknowledged transactions were gone; the oldest had been
-    acknowledged so long before the strike began (below zero: after that).
+    acknowledged so long before. Of kills at a place it is known when they were planned, not when
+    they came: then the age may be below zero.
     """
 
     cycle: int

@@ -13,6 +13,7 @@ from properties.checkers.leftovers import Leftovers
 from properties.checkers.list_prefix import ListPrefix
 from properties.checkers.liveness import Liveness
 from properties.checkers.lost_update import LostUpdate
+from properties.checkers.no_holes import NoHoles
 from properties.checkers.reaction import ReactionChecker
 from properties.checkers.well_formed import WellFormed
 
@@ -24,6 +25,7 @@ def default() -> Sequence[Checker]:
         Errors(),
         Durability(),
         Atomicity(),
+        NoHoles(),
         LostUpdate(),
         BankTotal(),
         ListPrefix(),

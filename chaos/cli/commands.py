@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chaos.cli.coverage import coverage
+from chaos.cli.disk import disk
 from chaos.cli.explore import explore
 from chaos.cli.replay import replay
 from chaos.cli.run import run
@@ -17,5 +18,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, shrink, coverage, explore, worker):
+for command in (run, replay, shrink, coverage, disk, explore, worker):
     commands.add_command(command)

@@ -22,6 +22,7 @@ from chaos.disk.model import Disk
 from chaos.faults.catalogue import POWER_LOSS
 from chaos.faults.places import parse_fault
 from chaos.faults.placing import Placer
+from chaos.faults.reach import CRASH
 from chaos.faults.striking import Strike, Striker
 from chaos.losses import Loss
 from chaos.plan import Fault
@@ -75,6 +76,8 @@ class PowerCut:
         reaction = self._placer.reaction = Reaction(fault.name)
         if not (fault.placed and self._placer.lead_to(fault, strike, idle_s=0)):
             self._kill_everybody(fault, strike)
+        if fault.occasion != CRASH or not fault.placed:
+            self._striker.date(strike)
         self._cut(fault, cycle, strike)
         for text in fault.then:
             if not self._placer.lead_to_in_start(parse_fault(text), strike):
@@ -88,7 +91,6 @@ class PowerCut:
         for pid in self._target.survivors():
             self._target.send(pid, signal.SIGKILL)
         strike.victims += [pid for pid in killed.victims if pid not in strike.victims]
-        strike.at = killed.at
 
     def _cut(self, fault: Fault, cycle: int, strike: Strike) -> None:
         """OUTAGE-1."""

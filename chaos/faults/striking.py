@@ -75,10 +75,15 @@ class Striker:
 
     def begin(self, name: str) -> Strike:
         """A strike about to happen."""
-        strike = Strike(name, at=self._waiting.now_s(), before=self._target.processes())
-        strike.at_us = self._driver.history.now_us()
+        strike = Strike(name, before=self._target.processes())
+        self.date(strike)
         strike.losses_before = len(self._driver.losses)
         return strike
+
+    def date(self, strike: Strike) -> None:
+        """It happens now: what was acknowledged until now came before it."""
+        strike.at = self._waiting.now_s()
+        strike.at_us = self._driver.history.now_us()
 
     def kill(self, fault: Fault, name: str) -> Strike:
         """SIGKILL to what `name` says: a role, or one of the faults that end the postmaster."""

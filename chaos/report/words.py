@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from chaos.faults.catalogue import PLACE
+from chaos.faults.catalogue import PLACE, POWER_LOSS
 from chaos.faults.places import SELF, STOP, parse_fault
 from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
+from chaos.losses import FATES
 
 if TYPE_CHECKING:
     from chaos.faults.striking import Strike
@@ -60,6 +61,8 @@ def deed(report: CycleReport) -> str:
         return f"{report.fault} was not reached"
     if report.fault == PLACE:
         return deed_at_place(report, strike)
+    if report.fault == POWER_LOSS:
+        return outage(report, strike)
     stopped = report.fault.startswith("stop:")
     if not strike.struck and not strike.kills:
         return f"{report.fault} did not strike ({strike.missed})"
@@ -85,10 +88,24 @@ def deed_at_place(report: CycleReport, strike: Strike) -> str:
     return f"{first}{'stopped' if action.kind == STOP else 'killed'}{who} at {placed.place}"
 
 
+def outage(report: CycleReport, strike: Strike) -> str:
+    """`killed backend, then power lost at startup fsync 2 and again (4 lost, 1 torn, 7 kept)`."""
+    text = f"{BEFORE[report.occasion] if report.placed else ''}power lost"
+    if strike.missed:
+        text += f" ({strike.missed})"
+    elif report.placed:
+        text += f" at {parse_fault(report.placed).place}"
+    for loss in strike.power:
+        text += " and again" if loss is not strike.power[0] else ""
+        told = ", ".join(f"{loss[name]} {name}" for name in FATES if loss[name])
+        text += f" ({told or 'all was durable'})"
+    return text
+
+
 def cycle_line(report: CycleReport, cycles: int) -> str:
     """What was killed where, how long recovery took, how much it replayed, what clients saw."""
     width = len(str(cycles))
-    where = "" if report.fault == PLACE else f" {report.where}"
+    where = "" if report.placed else f" {report.where}"
     parts = [f"{deed(report)}{where}"]
     if report.stop is not None and report.stop.struck:
         parts[0] += f", {report.stop.name.removeprefix('stop:')} stopped before"
@@ -127,4 +144,17 @@ def verdict_line(result: Mapping[str, Any]) -> str:
         f" {result['acknowledged']} transactions acknowledged, {operations['info']} unknown,"
         f" {counted(result['replayed_records'], 'record')} replayed, {result['seconds']:.1f} s"
     )
+    if result["lost"]:
+        line += f", {lost_text(result['lost'])}"
+    if any(not loss["in_contract"] for loss in result["power_losses"]):
+        line += f", OUT OF CONTRACT: profile {result['profile']}"
     return line + (f" ({result['reason']})" if result["reason"] else "")
+
+
+def lost_text(lost: Sequence[Mapping[str, Any]]) -> str:
+    """`lost 3 of them in 2 crashes (the oldest acknowledged 12.1 ms before)`."""
+    number = sum(one["transactions"] for one in lost)
+    oldest = max(one["oldest_ms"] for one in lost)
+    when = f"{oldest:.1f} ms before" if oldest > 0 else f"{-oldest:.1f} ms after it was planned"
+    crashes = "a crash" if len(lost) == 1 else f"{len(lost)} crashes"
+    return f"lost {number} of them in {crashes} (the oldest acknowledged {when})"
