@@ -94,7 +94,9 @@ class TargetDisk:
             )
 
     def changed_by_hand(self) -> None:
-        """Somebody other than the server wrote to the data directory: all of it is durable now."""
+        """Somebody other than the server wrote to the data directory: all of it is durable now, as
+        after sync(1), what was pending too.
+        """
         self.read_log()
         self.model.restart(Image.read(self._data_directory))
 

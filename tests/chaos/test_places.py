@@ -65,6 +65,8 @@ def test_the_texts_mean_what_the_module_says() -> None:
     assert parse_action("kill") == Action("kill", ("self",))
     assert parse_action("enospc 3 times") == Action("error", errno=errno.ENOSPC, times=3)
     assert parse_action("clock -1h") == Action("clock", duration_us=-3_600_000_000)
+    assert parse_action("lose") == Action("lose")
+    assert parse_action("misdirect") == Action("misdirect")
     assert parse_action("stop bgwriter 2s") == Action("stop", ("bgwriter",), duration_us=2_000_000)
 
 

@@ -22,7 +22,7 @@ from chaos.run import Run
 from chaos.scheduler.world import Schedule
 from chaos.targets.baton import BatonEngineTarget, NoDisk, ServerRuns
 from chaos.targets.making import Maker
-from chaos.targets.power import DiskDisagrees
+from chaos.targets.power import DiskDisagrees, PowerLoss
 from chaos.verdict import Verdict
 
 BUSY = {
@@ -192,11 +192,10 @@ def test_after_a_power_loss_the_data_directory_is_the_image_that_was_chosen(
     assert list((target.directory / "sockets").iterdir()) == []
 
 
-def test_a_server_whose_power_was_cut_comes_back_again_and_again(
-    target: BatonEngineTarget,
-) -> None:
+def cut_again_and_again(target: BatonEngineTarget) -> list[PowerLoss]:
+    """Power losses early and late, each on the disk that the one before has left."""
     chance = random.Random(1)
-    pending = []
+    losses = []
     choices: list[Callable[[Disk], Choice]] = [all_lost] + [lambda disk: disk.draw(chance)] * 3
     for steps, choose in zip((900, 30, 200, 1200), choices, strict=True):
         target.launch()
@@ -204,11 +203,36 @@ def test_a_server_whose_power_was_cut_comes_back_again_and_again(
         while target.world.steps < goal:
             target.waiting().sleep(0.0005)
         kill_all(target)
-        pending.append(target.cut_power(choose).pending)
+        losses.append(target.cut_power(choose))
+    return losses
+
+
+def test_a_server_whose_power_was_cut_comes_back_again_and_again(
+    target: BatonEngineTarget,
+) -> None:
+    losses = cut_again_and_again(target)
     start(target)
-    assert sum(pending) > 0, "something was at risk"
+    assert sum(loss.pending for loss in losses) > 0, "something was at risk"
     assert target.stop(10) == 0
     assert target.leftovers() == []
+
+
+def test_the_same_seed_gives_the_same_power_losses_whatever_the_inode_numbers(
+    maker: Maker,
+) -> None:
+    """BATON-1, IOLOG-3."""
+    found = []
+    for _ in range(2):
+        with a_target(maker, "strict", Schedule(3, mean_run=20), BUSY) as target:
+            target.create()
+            (target.directory / "takes an inode number").touch()
+            losses = cut_again_and_again(target)
+            told = [
+                (one.step, one.time_us, one.choice, one.pending, one.files, one.after.digest())
+                for one in losses
+            ]
+            found.append((told, target.world.finish()))
+    assert found[0] == found[1]
 
 
 def test_the_power_is_cut_only_when_nobody_lives(target: BatonEngineTarget) -> None:
