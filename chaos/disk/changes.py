@@ -159,7 +159,7 @@ def write_change(
 
 
 def apply_change(editor: Editor, change: Change, mask: int, atom: int, clips: bool) -> None:
-    """Do to a content what the kept bits of a change did.
+    """Do to a content what the kept bits of a change did, and nothing else (DISK-3).
 
     clips: what lies behind the end of the file is not seen unless the new size is kept too.
     """

@@ -109,7 +109,7 @@ class Image:
         return Image(self.directories, self.files, self.links, inodes, self._digest)
 
     def digest(self) -> str:
-        """Hexadecimal; the same for images that hold the same."""
+        """Hexadecimal; the same for images that hold the same (DISK-8)."""
         if not self._digest:
             number = sum(directory_number(path, mode) for path, mode in self.directories.items())
             number += sum(file_number(path, content) for path, content in self.files.items())

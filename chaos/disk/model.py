@@ -158,7 +158,7 @@ class Disk(State):
     # choices ---------------------------------------------------------------------------------
 
     def legal(self, choice: Choice) -> bool:
-        """Whether the profile allows it; DiskError when it was made for another list."""
+        """Whether the profile allows it; DiskError when it was made for another list (DISK-7)."""
         view = self._view
         if choice.of != view.fingerprint or choice.count != len(view.list):
             raise DiskError(

@@ -57,6 +57,7 @@ class State:
             self._begin_name(at, path, file)
 
     def _new_file(self, inode: int, is_directory: bool, content: Content, mode: int) -> File:
+        """Whatever had that inode before is another file (DISK-4)."""
         file = File(self._files, inode, is_directory, content, mode)
         self._files += 1
         if inode >= 0:
@@ -236,7 +237,7 @@ class State:
     # what becomes durable --------------------------------------------------------------------
 
     def _synced(self, file: File) -> None:
-        """DISK-1: content and size of a file; of a directory, the names in it."""
+        """Content and size of a file; of a directory, the names in it (DISK-1, DISK-2)."""
         if self.profile.order is Order.ANY:
             if file.is_directory:
                 settled = self._names_synced(file)

@@ -1,4 +1,4 @@
-"""Choices are data: they can be kept, read back, refused and told."""
+"""Choices are data: they can be kept, read back, refused (DISK-7) and told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images and contents: what is written is what is read, and digests tell what differs."""
+"""Images and contents: what is written is what is read, and digests tell what differs (DISK-8)."""
 
 from __future__ import annotations
 

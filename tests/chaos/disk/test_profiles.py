@@ -1,4 +1,4 @@
-"""What the other profiles add to the strict one, or take from it."""
+"""What the other profiles add to the strict one, or take from it; a journal is forced (DISK-6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The strict profile, rule by rule: what may happen to each unsynced operation, what never does."""
+"""The strict profile, rule by rule: what may happen to each unsynced operation, what never does.
+
+What was synced stays (DISK-1), nothing else is durable (DISK-2), nothing is made up (DISK-3), a
+file is known by its number (DISK-4), and a failed sync drops what it should have written (DISK-5).
+"""
 
 from __future__ import annotations
 
