@@ -25,14 +25,12 @@ from chaos.faults.placing import Placer
 from chaos.faults.reach import CRASH
 from chaos.faults.striking import Strike, Striker
 from chaos.losses import Loss
-from chaos.plan import Fault
+from chaos.plan import NOTHING_KEPT, Fault
 from chaos.reaction import Reaction
 from chaos.seeds import stream
 from chaos.targets.api import Target
 from chaos.targets.power import PowerLoss
 
-NOTHING: Final = "nothing"
-"""In a plan: all that was not durable is lost, whatever would be drawn."""
 STYLES: Final = {
     "nothing kept": 10,
     "everything kept": 3,
@@ -58,6 +56,9 @@ class LosesPower(Protocol):
     def cut_power(self, choose: Callable[[Disk], Choice]) -> PowerLoss:
         """Everybody was killed at one step: let the data directory be what the choice leaves."""
 
+    def disk_changed_by_hand(self) -> None:
+        """The data directory was written to past the server, which is down: that is durable."""
+
 
 class PowerCut:
     """Does the fault `power-loss`. `losses` are all of the run, in order."""
@@ -75,7 +76,8 @@ class PowerCut:
         strike = self._striker.begin(fault.name)
         reaction = self._placer.reaction = Reaction(fault.name)
         if not (fault.placed and self._placer.lead_to(fault, strike, idle_s=0)):
-            self._kill_everybody(fault, strike)
+            killed = self._striker.kill(fault, "all")
+            strike.victims += [pid for pid in killed.victims if pid not in strike.victims]
         if fault.occasion != CRASH or not fault.placed:
             self._striker.date(strike)
         self._cut(fault, cycle, strike)
@@ -85,15 +87,11 @@ class PowerCut:
             self._cut(fault, cycle, strike)
         return strike, reaction
 
-    def _kill_everybody(self, fault: Fault, strike: Strike) -> None:
-        """Whatever they are doing, those too whose postmaster is gone."""
-        killed = self._striker.kill(fault, "all")
+    def _cut(self, fault: Fault, cycle: int, strike: Strike) -> None:
+        """OUTAGE-1. Whoever lives still has no postmaster, or a place that took only some."""
         for pid in self._target.survivors():
             self._target.send(pid, signal.SIGKILL)
-        strike.victims += [pid for pid in killed.victims if pid not in strike.victims]
-
-    def _cut(self, fault: Fault, cycle: int, strike: Strike) -> None:
-        """OUTAGE-1."""
+            strike.victims.append(pid)
         if not isinstance(self._target, LosesPower):
             raise TypeError(f"{self._target.name} cannot lose its power")
         which = len(strike.power)
@@ -134,7 +132,7 @@ class Drawing:
         tears = self._chance.random() < TEARS
         if tears and any(one.atoms > 1 for one in self.pending):
             self.style = "torn"
-        if self._kept == NOTHING:
+        if self._kept == NOTHING_KEPT:
             self.style = "nothing kept"
         choice = self._in_style(disk, self.style)
         if choice is None:  # the profile does not allow it, or nothing is pending

@@ -11,19 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from chaos.disk.profiles import PROFILES
 from chaos.faults.places import ROLES, PlaceError, parse_fault
 from chaos.plan import FREE, SCHEDULES, default_schedule
 from chaos.scenario.damage import DamageError, check_damage
 from chaos.scenario.plan_table import PlanError, read_plan
 from chaos.scenario.steps import (
     AWAITED,
+    KEPT,
     MODES,
     STARTS,
+    USUAL_PROFILE,
     Act,
     Arm,
     Await,
     Close,
     Continue,
+    CutPower,
     Damage,
     Expected,
     Hold,
@@ -199,6 +203,8 @@ def _scenario(top: _Table, file: str, stem: str) -> Scenario:
     schedule = top.choice("schedule", SCHEDULES) if top.has("schedule") else None
     seed = top.number("seed", 0)
     segment = top.number("wal_segment_mb", 1)
+    has_profile = top.has("profile")
+    profile = top.choice("profile", tuple(PROFILES), USUAL_PROFILE)
     bound_s = top.value("bound_s", 30)
     if isinstance(bound_s, bool) or not isinstance(bound_s, int | float) or bound_s <= 0:
         raise top.wrong("bound_s", f"{bound_s!r} must be a number of seconds")
@@ -233,10 +239,14 @@ def _scenario(top: _Table, file: str, stem: str) -> Scenario:
             raise ScenarioError(f"{file}: {error}") from error
     scenario = Scenario(
         name, hypothesis, source, targets or TARGETS, schedule, seed, settings, segment,
-        float(bound_s), **parts,
+        float(bound_s), profile=profile, **parts,
     )  # fmt: skip
     if scenario.arms and schedule == FREE:
         raise top.wrong("schedule", "'free' knows no places: leave out the schedule, or the `arm`s")
+    if scenario.loses_power and schedule == FREE:
+        raise top.wrong("schedule", "'free' has no disk whose power can be cut: leave it out")
+    if has_profile and not scenario.loses_power:
+        raise top.wrong("profile", "is about a power loss, and there is no step `power_loss`")
     return scenario
 
 
@@ -361,6 +371,10 @@ def _kill(table: _Table) -> Act:
     return Kill(tuple(_victim(table, "kill", part) for part in parts))
 
 
+def _cut_power(table: _Table) -> Act:
+    return CutPower(table.choice("power_loss", KEPT))
+
+
 def _stop(table: _Table) -> Act:
     return Stop(_one_victim(table, "stop"))
 
@@ -397,6 +411,7 @@ ACTS: Final[Mapping[str, Callable[[_Table], Act]]] = {
     "session": _session,
     "arm": _arm,
     "kill": _kill,
+    "power_loss": _cut_power,
     "stop": _stop,
     "continue": _continue,
     "start": lambda table: Start(table.choice("start", STARTS)),

@@ -15,8 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
+from chaos.disk.profiles import PROFILES
+from chaos.faults.catalogue import DISK
 from chaos.faults.places import PlaceError, parse_fault
-from chaos.plan import BATON, STREAMS, Cycle, Plan, Scheduling
+from chaos.plan import BATON, DEFAULT_PROFILE, STREAMS, Cycle, Plan, Scheduling
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
@@ -65,6 +67,12 @@ def read_plan(
     plan = _read(Plan, found, "[workload]")
     if plan.schedule == BATON and plan.scheduling is None:
         plan = replace(plan, scheduling=USUAL_SCHEDULING)
+    if plan.profile is None and any(cycle.fault.name in DISK for cycle in plan.cycles):
+        plan = replace(plan, profile=DEFAULT_PROFILE)
+    if plan.profile is not None and plan.profile not in PROFILES:
+        raise PlanError(
+            f"[workload]: profile: {plan.profile!r} must be one of {', '.join(PROFILES)}"
+        )
     _check_places(plan)
     return plan
 
@@ -72,7 +80,8 @@ def read_plan(
 def _check_places(plan: Plan) -> None:
     """Faults by place are texts in a plan; here a person may have written them."""
     for number, cycle in enumerate(plan.cycles, 1):
-        for text in filter(None, (cycle.fault.placed, *cycle.disturbances)):
+        fault = cycle.fault
+        for text in filter(None, (fault.placed, *fault.then, *cycle.disturbances)):
             try:
                 parse_fault(text)
             except PlaceError as error:

@@ -18,7 +18,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chaos.connection import ConnectionLost
+from chaos.disk.choice import Choice
+from chaos.disk.model import Disk
 from chaos.faults.arming import ArmsFaults, UnknownPlace
+from chaos.faults.places import ALL
+from chaos.faults.power import LosesPower
 from chaos.oracle import HarnessBroken, Violation
 from chaos.scenario.checksums import bad_checksums
 from chaos.scenario.comparing import Heard, Unexpected, compare, show
@@ -26,9 +30,11 @@ from chaos.scenario.damage import DamageError, do_damage
 from chaos.scenario.server import Server
 from chaos.scenario.sessions import Session, Sessions
 from chaos.scenario.steps import (
+    DRAW,
     END,
     FAILS,
     FAST,
+    KEEP_UNSYNCED,
     RECOVERY,
     STRIKE,
     UP,
@@ -37,6 +43,7 @@ from chaos.scenario.steps import (
     Await,
     Close,
     Continue,
+    CutPower,
     Damage,
     Expected,
     Hold,
@@ -50,8 +57,10 @@ from chaos.scenario.steps import (
     Start,
     Step,
     Stop,
+    Victim,
     Wait,
 )
+from chaos.seeds import stream
 from chaos.targets.api import Target, TargetUnusable
 from chaos.verdict import Verdict
 from chaos.workloads.api import Answer
@@ -90,6 +99,7 @@ class Player:
         self._saved: dict[str, str] = {}
         self._armed: dict[int, Arm] = {}
         self._looked_for: list[str] = []
+        self._losses = 0
 
     def play(self) -> Played:
         """Play it; HarnessBroken and TargetUnusable are the caller's to report."""
@@ -98,6 +108,11 @@ class Player:
             raise TargetUnusable(
                 f"the scenario {self._scenario.name!r} has faults by place: "
                 "this target, on this schedule, cannot take them"
+            )
+        if self._scenario.loses_power and not isinstance(self._target, LosesPower):
+            raise TargetUnusable(
+                f"the scenario {self._scenario.name!r} cuts the power: "
+                "this target, on this schedule, has no disk for that"
             )
         try:
             self._begin()
@@ -169,8 +184,8 @@ class Player:
                 self._await(what)
             case Wait(milliseconds):
                 self._sessions.pump(milliseconds / 1000, lambda: False)
-            case Damage(how):
-                self._damage(how)
+            case Damage() | CutPower():
+                self._change_disk(act)
             case Look():
                 pass
 
@@ -185,6 +200,31 @@ class Player:
         status = self._server.shutdown(mode)
         if status != wanted:
             raise Unexpected(f"expected exit status {wanted}, came {status}")
+
+    def _change_disk(self, act: Damage | CutPower) -> None:
+        if isinstance(act, CutPower):
+            self._cut_power(act.kept)
+        else:
+            self._damage(act.how)
+
+    def _cut_power(self, kept: str) -> None:
+        """Whoever lives dies at one step, orphans of a dead postmaster too."""
+        target = self._target
+        if not isinstance(target, LosesPower):
+            raise TargetUnusable(f"{target.name} cannot lose its power")
+        if self._server.is_down:
+            self._server.kill_orphans()
+        else:
+            self._server.kill((Victim(ALL),))
+        chance = stream(self._scenario.seed, "disk", self._losses)
+        self._losses += 1
+
+        def choose(disk: Disk) -> Choice:
+            if kept == DRAW:
+                return disk.draw(chance)
+            return disk.all_kept() if kept == KEEP_UNSYNCED else disk.all_lost()
+
+        target.cut_power(choose)
 
     def _await(self, what: str) -> None:
         if what == RECOVERY:
@@ -207,6 +247,8 @@ class Player:
             do_damage(how, self._target.data_directory, scenario.wal_segment_mb, scenario.seed)
         except DamageError as error:
             raise HarnessBroken(f"the damage cannot be done: {error}") from error
+        if isinstance(self._target, LosesPower):
+            self._target.disk_changed_by_hand()
 
     # faults by place -----------------------------------------------------------------------------
 

@@ -80,7 +80,8 @@ class Stage:
             return self._maker.free(target_factory(target_name), settings, segment_mb)
         if target_name != ENGINE:
             raise TargetUnusable(f"{target_name} cannot be scheduled; give --schedule free")
-        return self._maker.baton(Schedule(scenario.seed), settings, segment_mb)
+        profile = scenario.profile if scenario.loses_power else None
+        return self._maker.baton(Schedule(scenario.seed), settings, segment_mb, profile)
 
     def _play_steps(
         self, scenario: Scenario, file: Path, command: str, target_name: str, schedule: str

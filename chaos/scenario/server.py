@@ -173,6 +173,15 @@ class Server:
         if not self._sessions.pump(DEATH_BOUND_S, are_dead):
             raise Unexpected("expected that a killed process dies")
 
+    def kill_orphans(self) -> None:
+        """SIGKILL to whatever an earlier postmaster has left alive."""
+        target = self._target
+        for pid in target.survivors():
+            target.send(pid, signal.SIGKILL)
+        self._stopped.clear()
+        if not self._sessions.pump(DEATH_BOUND_S, lambda: not target.survivors()):
+            raise Unexpected("expected that a killed process dies")
+
     def stop(self, victim: Victim) -> None:
         """SIGSTOP, and wait until it stands."""
         pids = self._find(victim)

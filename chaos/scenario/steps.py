@@ -26,6 +26,13 @@ FAST: Final = "fast"
 IMMEDIATE: Final = "immediate"
 MODES: Final = (SMART, FAST, IMMEDIATE)
 
+DROP_UNSYNCED: Final = "drop-unsynced"
+KEEP_UNSYNCED: Final = "keep-unsynced"
+DRAW: Final = "draw"
+KEPT: Final = (DROP_UNSYNCED, KEEP_UNSYNCED, DRAW)
+
+USUAL_PROFILE: Final = "strict"
+
 Rows = tuple[tuple[str, ...], ...]
 """Values as text, as psql -A shows them; a null is the text NULL."""
 
@@ -115,6 +122,18 @@ class Kill:
 
     def __str__(self) -> str:
         return f"kill {' + '.join(map(str, self.victims))}"
+
+
+@dataclass(frozen=True, slots=True)
+class CutPower:
+    """Everybody dies at once, and the data directory is what the disk has kept: of what was not
+    synced nothing, everything, or what is drawn from the scenario's seed.
+    """
+
+    kept: str
+
+    def __str__(self) -> str:
+        return f"power loss: {self.kept}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +232,7 @@ Act = (
     | Close
     | Arm
     | Kill
+    | CutPower
     | Stop
     | Continue
     | Start
@@ -262,6 +282,13 @@ class Scenario:
     steps: tuple[Step, ...] = ()
     holds: tuple[Hold, ...] = ()
     plan: Plan | None = None
+    profile: str = USUAL_PROFILE
+    """What the disk may do with what is not synced, where the power is cut."""
+
+    @property
+    def loses_power(self) -> bool:
+        """Whether the power is cut, which needs a disk of ours."""
+        return any(isinstance(step.act, CutPower) for step in self.steps)
 
     @property
     def arms(self) -> bool:

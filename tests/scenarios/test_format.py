@@ -14,7 +14,7 @@ from chaos.faults.places import parse_fault
 from chaos.plan import BATON, FREE, Plan, Wishes, make_plan
 from chaos.scenario.format import ScenarioError, parse_scenario, read_scenario
 from chaos.scenario.plan_table import plan_tables
-from chaos.scenario.steps import Arm, Damage, Expected, Kill, Say, Scenario, Victim, Wait
+from chaos.scenario.steps import Arm, CutPower, Damage, Expected, Kill, Say, Scenario, Victim, Wait
 from chaos.scenario.toml_text import toml_text
 
 HEAD = 'hypothesis = "Something holds."\n'
@@ -41,6 +41,7 @@ def test_a_step_is_what_its_key_says() -> None:
         parse_fault("startup redo-record-applied 3: kill all")
     )
     assert act("wait_ms = 20") == Wait(20)
+    assert act('power_loss = "draw"') == CutPower("draw")
     assert act('damage = { wal = "end", zeros = 9 }') == Damage({"wal": "end", "zeros": 9})
 
 
@@ -70,6 +71,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("bound_s = 0\n[[step]]\nwait_ms = 1", "bound_s: 0 must be a number of seconds"),
         ("wal_segment_mb = 3\n[[step]]\nwait_ms = 1", "wal_segment_mb: 3 must be a power of two"),
         ("schedule = 'free'\n[[step]]\narm = 'time 1s: kill'", "'free' knows no places"),
+        ("schedule = 'free'\n[[step]]\npower_loss = 'draw'", "'free' has no disk"),
+        ("profile = 'strict'\n[[step]]\nwait_ms = 1", "profile: is about a power loss"),
+        ("profile = 'ideal'\n[[step]]\npower_loss = 'draw'", "'ideal' must be one of 'strict', "),
+        ("[[step]]\npower_loss = 'all'", "power_loss: 'all' must be one of 'drop-unsynced', "),
         ("[settings]\nx = \"it's\"\n[[step]]\nwait_ms = 1", r"\[settings\]: x: .* without '"),
         ("[[step]]\nwait_ms = 1\n[[step]]", r"\[\[step\]\] 2: a step must have one of session, "),
         ("[[step]]\nwait_ms = 1\nkill = 'all'", "kill and wait_ms are two steps"),

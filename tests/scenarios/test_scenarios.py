@@ -34,10 +34,10 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Faults by place need the baton, and that has the engine only."""
+    """Faults by place and power losses need the baton, and that has the engine only."""
     found = [Case("engine", BATON, file) for file in FILES]
     for file, scenario in SCENARIOS.items():
-        if not scenario.arms and scenario.plan is None:
+        if not (scenario.arms or scenario.loses_power) and scenario.plan is None:
             found += [Case(target, FREE, file) for target in scenario.targets]
     return sorted(found)
 
