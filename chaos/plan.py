@@ -46,6 +46,7 @@ SCHEDULES: Final = (BATON, FREE)
 DEFAULT_CYCLES: Final = {FREE: 10, BATON: 4}
 STREAMS: Final = ("settings", "clients", "faults", "workload", "schedule")
 DEFAULT_PROFILE: Final = "strict"
+NOTHING_KEPT: Final = "nothing"
 BREAKS_PROMISES: Final = ("fsync", "full_page_writes")
 """Settings that, switched off, promise nothing about a power loss: not drawn beside one."""
 BACKENDS_IN_A_HAND: Final = 3

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
+from chaos.faults.catalogue import POWER_LOSS
 from chaos.faults.places import SELF, PlacedFault, PlaceError, parse_fault
 from chaos.faults.reach import LOAD
-from chaos.plan import Fault, Where
+from chaos.plan import NOTHING_KEPT, Fault, Where
 from chaos.shrink.edits import Object, Path, edited, value_at, with_cycles
 
 PRECISION: Final = 10
@@ -168,7 +169,7 @@ def simpler_faults(search: Search) -> None:
             if search.attempt(edited(search.best, (path, _plain(name, fault["where"])))):
                 break
         for field, default in _plain("", fault["where"]).items():
-            if field not in ("name", "where", "hunts", "placed", "occasion"):
+            if field not in ("name", "where", "hunts", "placed", "occasion", "then", "kept"):
                 put_default(search, [*path, field], default)
         hunts = value_at(search.best, [*path, "hunts"]) or []
         remove_parts(
@@ -179,6 +180,7 @@ def simpler_faults(search: Search) -> None:
             ),
             least=1 if value_at(search.best, [*path, "name"]).endswith("startup") else 0,
         )
+        _plainer_outage(search, path)
         _simpler_place(search, [*path, "placed"])
         if value_at(search.best, [*path, "where", "counter"]) == "time_ms":
             for count in (1, 4, 16, 64):
@@ -187,12 +189,22 @@ def simpler_faults(search: Search) -> None:
                     break
 
 
+def _plainer_outage(search: Search, path: Path) -> None:
+    """The power goes once, and all that was not durable is lost."""
+    if value_at(search.best, [*path, "name"]) != POWER_LOSS:
+        return
+    again = value_at(search.best, [*path, "then"]) or []
+    remove_parts(search, again, lambda left: edited(search.best, ([*path, "then"], list(left))))
+    put_default(search, [*path, "kept"], NOTHING_KEPT)
+
+
 def _simpler_place(search: Search, path: Path) -> None:
     """Whoever is at the place dies alone, and under load: then no other fault comes first."""
     fault = _placed_at(search, path)
     if fault is None:
         return
-    if fault.action.who not in ((), (SELF,)):
+    is_outage = value_at(search.best, [*path[:-1], "name"]) == POWER_LOSS
+    if fault.action.who not in ((), (SELF,)) and not is_outage:
         alone = replace(fault, action=replace(fault.action, who=(SELF,)))
         search.attempt(edited(search.best, (path, str(alone))))
     put_default(search, [*path[:-1], "occasion"], LOAD)
@@ -272,7 +284,7 @@ def plainer_workload(search: Search) -> None:
             if isinstance(value, float):
                 put_default(search, ["mix", name, field], 0.0)
             else:
-                lower(search, ["mix", name, field], least=0 if field == "padding" else 1)
+                lower(search, ["mix", name, field], least=0 if field in ("padding", "filler") else 1)
 
 
 def _without_shares(mixes: Object) -> Object:
