@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from chaos.cli.barriers import barriers
 from chaos.cli.coverage import coverage
 from chaos.cli.disk import disk
 from chaos.cli.explore import explore
@@ -18,5 +19,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, shrink, coverage, disk, explore, worker):
+for command in (run, replay, shrink, coverage, disk, explore, barriers, worker):
     commands.add_command(command)

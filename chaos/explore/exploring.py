@@ -35,7 +35,6 @@ from chaos.seeds import stream
 
 MOST_MINIMISED: Final = 40
 """So many violations are made small; those behind are grouped by what went wrong alone."""
-MOST_IN_A_HURRY: Final = 3
 ROUNDS: Final = (
     ("all kept", "all lost", "exact", "prefix", "all", "everything"),
     ("one lost", "one kept", "newest", "one"),
@@ -234,29 +233,29 @@ class Explorer:
         result.seconds = time.monotonic() - began
         result.violating = len(violating)
         violating.sort(key=lambda one: one.state.number)
-        result.groups = self.group(violating, without, is_hurried=result.is_interrupted)
+        result.groups = self.group(violating, without, is_interrupted=result.is_interrupted)
         return result
 
     def check(
         self, states: Sequence[State], without: frozenset[int], deadline: float | None
     ) -> Iterator[tuple[State, tuple[Violation, ...]]]:
         """Recover and judge each; those whose images were recovered before are only judged."""
-        waiting = []
+        waiting: dict[int, State] = {}
         for state in in_rounds(states):
             known = self.found.get(state.digest)
             if known is None:
-                waiting.append(state)
+                waiting[state.number] = state
             else:
                 yield state, self.checker.judge(state.place, known)
 
         def tasks() -> Iterator[Task]:
-            for state in waiting:
+            for state in waiting.values():
                 if deadline is not None and time.monotonic() >= deadline:
                     return
                 yield Task(state.number, state.place, state.choice, without)
 
         for task, found in self.workers.run(tasks()):
-            state = states[task.number]
+            state = waiting[task.number]
             self.found[state.digest] = found
             yield state, self.checker.judge(state.place, found)
 
@@ -282,11 +281,13 @@ class Explorer:
         violating: Sequence[Violating],
         without: frozenset[int],
         *,
-        is_hurried: bool = False,
+        is_interrupted: bool = False,
     ) -> list[Group]:
-        """Violations by their causes, each with the smallest choice that was found."""
+        """Violations by their causes, each with the smallest choice that was found. After an
+        interruption nobody is asked any more: the workers may be in the midst of an answer.
+        """
         groups: list[Group] = []
-        most = MOST_IN_A_HURRY if is_hurried else MOST_MINIMISED
+        most = 0 if is_interrupted else MOST_MINIMISED
         minimised = 0
         for one in violating:
             violation = one.violations[0]
@@ -369,9 +370,12 @@ def cause_key(minimal: Minimal) -> tuple[tuple[str, str, str, str], ...]:
 
 def in_rounds(states: Sequence[State]) -> list[State]:
     """The order in which they are checked: plain ones first, each round in order of places."""
-    rounds: dict[str, int] = {}
+    return sorted(states, key=lambda state: (round_of(state), state.place, state.number))
+
+
+def round_of(state: State) -> int:
+    """0 for what is checked first."""
     for number, families in enumerate(ROUNDS):
-        rounds |= dict.fromkeys(families, number)
-    return sorted(
-        states, key=lambda state: (rounds.get(state.family, len(ROUNDS)), state.place, state.number)
-    )
+        if state.family in families:
+            return number
+    return len(ROUNDS)

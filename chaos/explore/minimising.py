@@ -128,12 +128,16 @@ class _Minimiser:
         causes = []
         for place, mask in sorted(masks.items()):
             one = self._pending[place]
-            if mask not in (one.full, one.must):
-                fate: Fate = "torn"
-            else:
-                fate = "kept" if mask == one.full else "lost"
-            causes.append(Cause(one.operation, fate, one.atoms, mask))
+            causes.append(Cause(one.operation, _fate(one, mask), one.atoms, mask))
         return Minimal(choice, tuple(causes), self._tries)
+
+
+def _fate(one: Pending, mask: int) -> Fate:
+    """A write of which only the size is left, or what had been durable before, is lost."""
+    if mask == one.full:
+        return "kept"
+    data = (1 << one.atoms) - 1
+    return "torn" if mask & ~one.must & data else "lost"
 
 
 def masks_of(choice: Choice, pending: Sequence[Pending]) -> list[int]:

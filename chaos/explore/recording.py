@@ -53,7 +53,7 @@ ACCOUNTS: Final = 12
 """And as many lists: a small image is recovered quickly."""
 SCRATCH_ROWS: Final = 40
 FILL_ROWS: Final = 10
-FILL_TO: Final = 0.69
+FILL_TO: Final = 0.72
 """Of a segment: then a checkpoint makes the next one ahead, and the run goes on in it."""
 
 
@@ -78,8 +78,8 @@ def default_steps(transactions: int, checkpoints: int = 2) -> list[str]:
     steps = [f"load {share}"]
     left = transactions - share
     for number in range(checkpoints):
-        steps.append("checkpoint")
         steps.append("make" if number % 2 == 0 else "drop")
+        steps.append("checkpoint")
         part = left if number == checkpoints - 1 else min(share, left)
         steps.append(f"load {part}")
         left -= part

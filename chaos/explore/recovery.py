@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -103,7 +103,9 @@ class Recoverer:
     """Recovers images, one after the other. Use as a context manager, or call `close`.
 
     base: an image that recovers, of the cluster that all images are of: it is recovered once, in
-    the process that the others are forked from.  seconds: how long one recovery may take.
+    the process that the others are forked from.  settings: over those of the image.  patches:
+    functions that change the server, each `module:function argument`.  seconds: how long one
+    recovery may take.
     """
 
     def __init__(
@@ -112,6 +114,8 @@ class Recoverer:
         statements: Sequence[str] = (),
         *,
         server: Server = ENGINE,
+        settings: Mapping[str, str] | None = None,
+        patches: Sequence[str] = (),
         seconds: float = DEFAULT_SECONDS,
     ) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="chaos-recovery-", dir=_scratch()))
@@ -131,10 +135,14 @@ class Recoverer:
                 output=str(self._root / "stderr"),
                 function=SERVE,
                 arguments=[
-                    theirs.fileno(), str(self.directory), server.single_user, server.prepared,
+                    theirs.fileno(),
+                    str(self.directory),
+                    [server.single_user, server.prepared],
+                    dict(settings or {}),
+                    list(patches),
                 ],
                 keeps=[theirs.fileno()],
-            )  # fmt: skip
+            )
             self._launcher.start(program)
         self._connection.settimeout(seconds + REPLY_GRACE_S)
         self.warm_up = self._run(base, statements, None, shut_down=False, warm_up=True)

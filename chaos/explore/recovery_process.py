@@ -24,7 +24,9 @@ import socket
 import struct
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from chaos.disk.log import LogWriter
@@ -40,8 +42,9 @@ _LENGTH: Final = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server's side, by `module:attribute`. `single_user(host, directory)` is one process that
-    runs alone; `prepared(host, directory)` what can be made before it is known for what image.
+    """The server's side, by `module:attribute`. `single_user(host, directory, settings)` is one
+    process that runs alone; `prepared(host, directory, settings)` what can be made before the image is
+    known.
     """
 
     single_user: str
@@ -72,10 +75,20 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     return b"".join(parts)
 
 
-def serve(descriptor: int, directory: str, single_user: str, prepared: str) -> int:
-    """Answer requests until the controller is gone."""
+def serve(
+    descriptor: int,
+    directory: str,
+    server: list[str],
+    settings: dict[str, str],
+    patches: list[str],
+) -> int:
+    """Answer requests until the controller is gone. `patches`, each `module:function argument`,
+    change the server before anything else."""
     connection = socket.socket(fileno=descriptor)
-    zygote = Zygote(directory, Server(single_user, prepared))
+    for patch in patches:
+        name, _, argument = patch.partition(" ")
+        _resolve(name)(*([argument] if argument else []))
+    zygote = Zygote(directory, Server(*server), settings)
     while (request := receive(connection)) is not None:
         send(connection, zygote.answer(request))
     return 0
@@ -84,8 +97,11 @@ def serve(descriptor: int, directory: str, single_user: str, prepared: str) -> i
 class Zygote:
     """The process that recoveries are forked from."""
 
-    def __init__(self, directory: str, server: Server) -> None:
+    def __init__(
+        self, directory: str, server: Server, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._directory = directory
+        self._settings = dict(settings)
         self._single_user = _resolve(server.single_user)
         self._prepare = _resolve(server.prepared)
         self._prepared: Any = None
@@ -97,7 +113,9 @@ class Zygote:
             reply = self._recover(request)
             self._prepared = None
             if reply["failure"] is None:
-                self._prepared = self._prepare(AloneHost(self._directory, SHOWN), SHOWN)
+                self._prepared = self._prepare(
+                    AloneHost(self._directory, SHOWN), SHOWN, self._settings
+                )
             gc.collect()
             gc.freeze()
             return reply
@@ -139,7 +157,7 @@ class Zygote:
         host = AloneHost(self._directory, SHOWN, io_log)
         reply = _unanswered("", "")
         reply["failure"] = None
-        single_user = self._single_user(host, SHOWN)
+        single_user = self._single_user(host, SHOWN, self._settings)
         began = time.process_time()
         try:
             single_user.start(DATABASE, self._prepared)

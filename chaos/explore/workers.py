@@ -157,11 +157,11 @@ class Workers:
                     if len(in_hand[pipe]) == CHUNK:
                         self._hand_out(pipe, coming, in_hand)
                     yield task, found
-        finally:
+        except GeneratorExit:
             for pipe, left in in_hand.items():
-                if not pipe.closed:
-                    for _ in left:
-                        _received(pipe)
+                for _ in left if not pipe.closed else ():
+                    _received(pipe)
+            raise
 
     def ask(self, task: Task) -> Found:
         """Recover one image now."""

@@ -15,7 +15,7 @@ class Healthy:
 
     wal_end_lsn = 0
 
-    def __init__(self, host: Any, directory: str) -> None:
+    def __init__(self, host: Any, directory: str, settings: dict[str, str]) -> None:
         self._host = host
 
     def start(self, database: str, prepared: Any) -> None:
@@ -82,5 +82,5 @@ class Forgetful(Healthy):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def prepare(host: Any, directory: str) -> object:
+def prepare(host: Any, directory: str, settings: dict[str, str]) -> object:
     return object()

@@ -1,0 +1,50 @@
+"""The table of `chaos barriers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from chaos.barriers.searching import Tried
+from chaos.explore.report import cause_in_words
+
+
+def show(console: Console, tried: Sequence[Tried]) -> None:
+    """A row per barrier; those that protected nothing in this run are one row per call site."""
+    table = Table(title="barriers, each left out", show_lines=False, expand=False)
+    table.add_column("barrier", overflow="fold")
+    table.add_column("file", overflow="fold")
+    table.add_column("reached", justify="right")
+    table.add_column("what breaks", overflow="fold")
+    table.add_column("states", justify="right")
+    idle: dict[str, list[Tried]] = {}
+    for one in tried:
+        if one.how == "sync" and not one.enumerated:
+            idle.setdefault(one.site, []).append(one)
+            continue
+        table.add_row(
+            f"{one.how}: {one.site}", one.file, str(one.reached), what_breaks(one),
+            f"{one.checked:,}",
+        )  # fmt: skip
+    for site, same in idle.items():
+        files = same[0].file if len(same) == 1 else f"{len(same)} others"
+        reached = str(sum(one.reached for one in same))
+        table.add_row(f"sync: {site}", files, reached, same[0].why_not(), "0")
+    console.print(table, markup=False)
+    for one in tried:
+        if one.group is not None and one.group.minimal is not None:
+            for cause in one.group.minimal.causes[:1]:
+                said = f"without {one.site} ({one.file}): {cause_in_words(cause)}"
+                console.print(said, highlight=False, markup=False, soft_wrap=True)
+
+
+def what_breaks(one: Tried) -> str:
+    """The invariant, or why there is none."""
+    if one.refused:
+        return f"the server itself: {one.refused}"
+    if one.group is None:
+        return one.why_not()
+    violation = one.group.violation
+    return f"{violation.check}: {violation.message}"
