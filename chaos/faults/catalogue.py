@@ -52,7 +52,9 @@ PLACE: Final = "place"
 POWER_LOSS: Final = "power-loss"
 FAILURES: Final = ("fsync-fails", "io-error", "disk-full", "short-io")
 """A call that fails, or a disk that is full."""
-DISK: Final = (POWER_LOSS, *FAILURES)
+ROTS: Final = ("bit-rot", "wal-rot")
+"""Something on the disk changes while the server is down."""
+DISK: Final = (POWER_LOSS, *FAILURES, *ROTS)
 IN_THE_SWARM: Final = (POWER_LOSS,)
 """The disk faults that a run draws by itself; the others must be asked for."""
 FAULTS: Final = (*KILLS, PLACE, *DISK, *STOPS)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chaos.driver import Driver
-from chaos.faults.catalogue import FAILURES, KILLS, PLACE, POWER_LOSS, STOPS
+from chaos.faults.catalogue import FAILURES, KILLS, PLACE, POWER_LOSS, ROTS, STOPS
 from chaos.faults.disk.failing import DiskFailures
+from chaos.faults.disk.looking import Looker
+from chaos.faults.disk.rotting import Rotting
 from chaos.faults.hunting import Hunter
 from chaos.faults.placing import Placer
 from chaos.faults.power import PowerCut
@@ -37,6 +39,7 @@ class Deeds:
         watch: Watch,
         glance: Callable[[float], bool],
         begin_checkpoint: Callable[[], None],
+        looker: Looker,
     ) -> None:
         self._striker = Striker(target, driver, glance)
         self._hunter = Hunter(target, driver, self._striker, watch)
@@ -44,6 +47,15 @@ class Deeds:
         self.power = PowerCut(target, self._striker, self._placer)
         self._failures = DiskFailures(
             target, driver, self._striker, self._placer, watch, begin_checkpoint
+        )
+        self._rotting = Rotting(
+            target,
+            driver.waiting,
+            self._striker,
+            self._placer,
+            watch,
+            self._failures,
+            looker,
         )
         self._deeds: dict[str, Deed] = {
             **dict.fromkeys(KILLS, self._kill),
@@ -53,6 +65,7 @@ class Deeds:
             PLACE: self._place,
             POWER_LOSS: self._cut_power,
             **dict.fromkeys(FAILURES, self._fail),
+            **dict.fromkeys(ROTS, self._rot),
         }
 
     def do(self, cycle: Cycle) -> Done:
@@ -79,6 +92,9 @@ class Deeds:
 
     def _fail(self, cycle: Cycle) -> Done:
         return self._failures.strike(cycle.fault)
+
+    def _rot(self, cycle: Cycle) -> Done:
+        return self._rotting.strike(cycle.fault)
 
     def _cut_power(self, cycle: Cycle) -> Done:
         return self.power.strike(cycle.fault, cycle.number)

@@ -12,6 +12,8 @@ SHARE_OF_LOAD: Final = 0.75
 SHARE_OF_READS_UNDER_LOAD: Final = 0.2
 """Most of what is read is in the buffers then."""
 SHARE_OF_QUOTA: Final = 0.4
+SHARE_AFTER_CHECKPOINT: Final = 0.75
+"""Recovery then overwrites few pages, and most rot must be noticed."""
 QUOTAS: Final = (0, 0, 8192, 65_536, 300_000, 1_200_000)
 """How many bytes are left when the disk begins to fill up."""
 ROT: Final = ("heap", "heap", "heap", "heap", "catalog", "catalog", "control", "checkpoint")
@@ -82,12 +84,13 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     quota = chance.choice(QUOTAS)
     hold_ms = chance.choice((5, 50, 200))
     is_quota = chance.random() < SHARE_OF_QUOTA
-    rot, at = chance.choice(ROT), chance.random()
+    rot, at = chance.choice(ROT), chance.randrange(1 << 16)
+    after = " after checkpoint" if chance.random() < SHARE_AFTER_CHECKPOINT else ""
     suffix = "" if times == 1 else f" {times} times"
     if kind == "disk-full" and is_quota:
         return DiskFault(disk=f"quota {quota} for {hold_ms}ms")
     if kind in ("bit-rot", "wal-rot"):
-        return DiskFault(disk=f"rot {rot if kind == 'bit-rot' else 'wal'} {at:.6f}")
+        return DiskFault(disk=f"rot {rot if kind == 'bit-rot' else 'wal'} {at}{after}")
     place, occasion, action = {
         "fsync-fails": (*fsync, "eio"),
         "io-error": (*access, "eio" + suffix),

@@ -35,6 +35,8 @@ STARTS_WHILE_FULL: Final = 2
 class HasDisk(ArmsFaults, Protocol):
     """A target whose disk can be made to fail."""
 
+    wal_segment_mb: int
+
     def where_struck(self, number: int) -> dict[str, Any]:
         """Of a placed fault that has struck: `role`, `pid`, `call`, and `file` and `offset` that
         the call was about.

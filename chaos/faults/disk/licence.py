@@ -38,7 +38,7 @@ SAID: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "short": (("53100", "XX001"), r"(wrote|read) (only )?\d+ of|too few bytes"),
     "rot": (
         ("XX001", "58030", "XX000"),
-        r"page verification failed|invalid page in block|incorrect checksum|valid checkpoint",
+        r"page verification failed|invalid page in block|control file|database files|checkpoint",
     ),
     "misdirect": (("XX001",), r"page verification failed|invalid page in block"),
     "lose": ((), r"(?!)"),

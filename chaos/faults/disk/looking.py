@@ -1,0 +1,53 @@
+"""Reads all tables of a server that may be unable to, and takes no harm if it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chaos.driver import Client, ClientState, Driver
+from chaos.history import Event
+from chaos.targets.api import Target
+from chaos.workloads.api import Operation, checkpoint
+
+
+class Looker:
+    """Uses the controller's own client, while all others do nothing. `audit` reads everything."""
+
+    def __init__(
+        self, target: Target, driver: Driver, control: Client, audit: Callable[[], Operation]
+    ) -> None:
+        self._target = target
+        self._driver = driver
+        self._control = control
+        self._audit = audit
+
+    def checkpoint(self, seconds: float) -> None:
+        """One that is complete, if there is time for it."""
+        if self._is_free():
+            self._driver.begin(self._control, checkpoint())
+            self._driver.pump(seconds, self._is_free)
+
+    def look(self, seconds: float, is_hopeless: Callable[[], bool]) -> Event | None:
+        """How an audit ended; None when there was no connection or no answer."""
+        driver = self._driver
+        driver.accepting, driver.gate_open = False, True
+        try:
+            driver.pump(seconds, lambda: self._is_connected() or self._is_over() or is_hopeless())
+            if not self._is_connected():
+                return None
+            event = driver.do(self._control, self._audit(), seconds)
+            if event is None:
+                driver.abandon(self._control)
+            return event
+        finally:
+            driver.accepting, driver.gate_open = True, False
+
+    def _is_free(self) -> bool:
+        return self._control.state is ClientState.FREE
+
+    def _is_connected(self) -> bool:
+        """To a server that runs: that one has died is not noticed at once."""
+        return self._is_free() and self._control.backend_pid in self._target.processes()
+
+    def _is_over(self) -> bool:
+        return self._target.exit_status() is not None
