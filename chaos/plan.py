@@ -35,8 +35,9 @@ from typing import Any, Final
 
 from chaos.faults.catalogue import DISK, IN_THE_SWARM, KILLS, NEEDS_BATON, PLACE, POWER_LOSS, STOPS
 from chaos.faults.disk.drawing import draw_disk_fault
-from chaos.faults.drawing import EVERY_TURN, draw_disturbances, draw_place
+from chaos.faults.drawing import draw_disturbances, draw_place, turn_of
 from chaos.faults.power_places import draw_outage
+from chaos.faults.reach import FILLING
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
@@ -67,8 +68,15 @@ pages.
 """
 SHARE_DISK: Final = 0.5
 """Of seeds, for each disk fault."""
-FEW_SEGMENTS: Final = {"min_wal_size": "2MB", "max_wal_size": "2MB"}
-"""With more, a checkpoint recycles old segments long before anybody has to make one."""
+FILLING_SETTINGS: Final = {
+    "min_wal_size": "2MB",
+    "max_wal_size": "1GB",
+    "wal_buffers": "1MB",
+    "shared_buffers": "512kB",
+    "bgwriter_delay": "10ms",
+}
+"""Few segments, since otherwise a checkpoint has made or recycled each long before anybody needs it;
+and much WAL that waits to be written when the background writer comes round."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
 
@@ -369,7 +377,7 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     is_hunt = kind in ("startup", "stop:startup")  # in virtual time there is nothing to hunt for
     strictly = kind != PLACE and (always or kind in STOPS)
     placed, occasion = draw_place(chance, seed, cycle.number, kind, strictly=strictly)
-    is_placed = chance.random() < SHARE_PLACED or cycle.number % EVERY_TURN == 0
+    is_placed = chance.random() < SHARE_PLACED or turn_of(seed, cycle.number) is not None
     disturbances = draw_disturbances(stream(seed, "faults", cycle.number, "disturbances"))
     shorter = SHORTER_BEFORE_POWER_LOSS if kind == POWER_LOSS else SHORTER
     where = replace(cycle.fault.where, count=-(-cycle.fault.where.count // shorter))

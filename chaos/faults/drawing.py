@@ -38,7 +38,7 @@ SHARE_OF_POINTS: Final = 0.5
 SHARE_IN_THE_MIDST: Final = 0.6
 """Of what is not by turn. Crash recovery is there for the changes that were not completed."""
 EVERY_TURN: Final = 4
-"""By turn is every so many cycles of a run: the last of four, when there is something to lose."""
+"""By turn is one cycle of so many."""
 SHARE_ALONE: Final = 0.85
 ENDS_ALL: Final = ("all", "postmaster+children")
 COMPANY: Final = (
@@ -103,6 +103,18 @@ def draw_count(chance: random.Random, about: int) -> int:
     return min(about, int(10 ** chance.uniform(0, math.log10(about + 1))))
 
 
+def turn_of(seed: int, number: int) -> int | None:
+    """Which entry of TURNS the cycle of that number is about, if it is one by turn.
+
+    The first time that the seeds walk through the table it is the first cycle of four, on a server
+    that is new; the next time the second, and so on.
+    """
+    fours, place = divmod(number - 1, EVERY_TURN)
+    if place != seed // len(TURNS) % EVERY_TURN:
+        return None
+    return (seed + fours * (len(TURNS) // 3)) % len(TURNS)
+
+
 def draw_place(
     chance: random.Random, seed: int, number: int, kind: str, *, strictly: bool = False
 ) -> tuple[str, str]:
@@ -112,9 +124,9 @@ def draw_place(
     in_the_midst = chance.random() < SHARE_IN_THE_MIDST
     where = _draw_by_kind(chance, kind)
     midst, first = chance.choice(MIDST), chance.random() < 0.5
-    if number % EVERY_TURN == 0 and not strictly:
-        turn = seed + len(TURNS) * (number // EVERY_TURN - 1) // 3
-        where = TURNS[turn % len(TURNS)]
+    turn = turn_of(seed, number)
+    if turn is not None and not strictly:
+        where = TURNS[turn]
     elif in_the_midst and not strictly:
         where, first = (midst[0], LOAD, midst[1]), False
     else:

@@ -6,10 +6,11 @@ when it has the turn again. What makes a process get somewhere (chaos/faults/rea
     load       the clients' work; a checkpoint where it is about the checkpointer, clients that come
                and go where it is about the postmaster or about what a backend does at its birth;
                then a while in which nothing is to do
-    filling    much WAL, and a checkpoint when a segment has been left behind; the WAL writer is
-               stopped where it is the background writer that shall write
+    filling    much WAL, and a checkpoint when a segment is nearly full; whoever else might write it
+               first is stopped meanwhile
     crash      a backend is killed, so that everybody goes through a crash restart
     start      all are killed, and the server is started
+    again      the logger is killed, and started again alone
     shutdown   a fast shutdown, and a start
 
 FAULT-3  A place that was not reached has not struck, and the fault is disarmed.
@@ -26,7 +27,7 @@ from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import PLACE
 from chaos.faults.filling import Filler
 from chaos.faults.places import KILL, SELF, Place, PlacedFault, parse_fault
-from chaos.faults.reach import CRASH, FILLING, LOAD, SHUTDOWN, START
+from chaos.faults.reach import AGAIN, CRASH, FILLING, LOAD, SHUTDOWN, START
 from chaos.faults.striking import Strike, Striker
 from chaos.plan import Fault
 from chaos.probe import Probe
@@ -47,13 +48,18 @@ KNOCKED_AT: Final = ("dead-end", "postmaster")
 READS: Final = ("pread", "pread_into")
 """When the server is up again its buffers are empty: the first client must read."""
 RESTART_BOUND_S: Final = 10.0
+DIES_FIRST: Final = {CRASH: "backend", START: "all", FILLING: "all", AGAIN: "logger"}
 AT_BIRTH: Final = frozenset({"begin", "open", "close", "pread", "pread_into", "file_size", "stat"})
 """A backend reads the catalogs when it is born, and little afterwards."""
-PIECES: Final = 120
+PIECES: Final = 200
 PAUSE_S: Final = 0.25
 """Time for one round of the background writer, and for some of the WAL writer."""
-ENOUGH: Final = 2
+ENOUGH: Final = 4
 """The next segments may be there already, made of old ones."""
+MAKE_SEGMENTS: Final = (Role.BACKEND, Role.WALWRITER, Role.BGWRITER, Role.CHECKPOINTER)
+"""Whoever comes first: of these the others are held back."""
+MADE_AHEAD: Final = "wal-segment-created"
+"""A checkpoint makes the next segment only where it has no old one to make it of."""
 FULL: Final = 0.8
 """So full is a segment when a checkpoint makes the next one."""
 
@@ -170,16 +176,16 @@ class Placer:
 
     def _fill(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
         """Segments of WAL end: the roles that shall write are left alone with it."""
-        role = parse_fault(fault.placed).place.role
-        driver = self._driver
+        place = parse_fault(fault.placed).place
+        role, driver = place.role, self._driver
         was_accepting, driver.accepting = driver.accepting, role == "backend"
         filler = Filler(self._target.conninfo, driver, lambda: target.has_struck(number))
-        held = self._others(Role.WALWRITER) if role == "bgwriter" else []
+        held = self._held_back_for(role)
         try:
             for pid in held:
                 self._target.send(pid, signal.SIGSTOP)
             if filler.begin():
-                self._fill_for(role, filler)
+                self._fill_for(place, filler)
         finally:
             for pid in held:
                 self._target.send(pid, signal.SIGCONT)  # FAULT-2
@@ -190,18 +196,23 @@ class Placer:
         elif not target.has_struck(number):
             driver.pump(IDLE_S, lambda: target.has_struck(number))
 
-    def _fill_for(self, role: str, filler: Filler) -> None:
-        if role in ("checkpointer", "startup"):
-            filler.write(PIECES, 0.0, lambda: filler.segment > 0 and filler.share >= FULL)
-            if role == "checkpointer":
+    def _fill_for(self, place: Place, filler: Filler) -> None:
+        if place.role in ("checkpointer", "startup"):
+            least = 0 if place.call == MADE_AHEAD else 1
+            filler.write(PIECES, 0.0, lambda: filler.segment >= least and filler.share >= FULL)
+            if place.role == "checkpointer":
                 self._begin_checkpoint()
         else:
-            pause_s = 0.0 if role == "backend" else PAUSE_S
+            pause_s = 0.0 if place.role == "backend" else PAUSE_S
             filler.write(PIECES, pause_s, lambda: filler.segment > ENOUGH)
             filler.roll_back()
 
-    def _others(self, role: Role) -> list[int]:
-        return [pid for pid, its in self._target.processes().items() if its is role]
+    def _held_back_for(self, role: str) -> list[int]:
+        """Who would be quicker than that role; a checkpoint follows the others' work anyway."""
+        if role not in MAKE_SEGMENTS or role == Role.CHECKPOINTER:
+            return []
+        rivals = [one for one in MAKE_SEGMENTS if one not in (role, Role.BACKEND)]
+        return [pid for pid, its in self._target.processes().items() if its in rivals]
 
     def _provoke(
         self, fault: Fault, strike: Strike, target: ArmsFaults, number: int, *, knocks: bool
@@ -211,13 +222,16 @@ class Placer:
             self._target.send(self._target.postmaster(), signal.SIGINT)
             strike.struck = True
         else:
-            name = {CRASH: "backend", START: "all", FILLING: "all"}[fault.occasion]
+            name = DIES_FIRST[fault.occasion]
             begun = self._striker.kill(fault, name)
             strike.kills += begun.kills
             strike.victims += begun.victims
             strike.struck = begun.struck
             if not begun.struck:
                 return
+        if fault.occasion == AGAIN:
+            self._driver.pump(IDLE_S, lambda: target.has_struck(number))
+            return
         visitor = Probe(self._target.conninfo, self._waiting)
         try:
             self._until_up(strike, target, number, visitor if knocks else None)

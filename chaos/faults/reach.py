@@ -10,6 +10,7 @@ What is missing here is found by `chaos coverage`, which tells what was reached 
                 the checkpoint after recovery makes the next one
     crash       a crash restart: a backend is killed, and then this role goes through its part of it
     start       all are killed, and the server starts anew
+    again       the logger is killed, and the postmaster starts another
     shutdown    a fast shutdown
 
 Missing on purpose, since only an accident of two faults gets somebody there: `process_exists` of
@@ -26,6 +27,7 @@ LOAD: Final = "load"
 FILLING: Final = "filling"
 CRASH: Final = "crash"
 START: Final = "start"
+AGAIN: Final = "again"
 SHUTDOWN: Final = "shutdown"
 
 _MUTEX: Final = {"mutex_acquire": 400, "mutex_release": 400}
@@ -90,6 +92,7 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "begin": 1, "open": 1, "close": 3, "file_size": 1, "stat": 1, "pwrite": 5, "receive": 5,
             "wait": 5,
         },
+        AGAIN: {"begin": 1, "redirect_output": 1, "open": 1},
         SHUTDOWN: {"exit": 1, "pwrite": 3},
     },
     "startup": {
