@@ -75,8 +75,8 @@ FILLING_SETTINGS: Final = {
     "shared_buffers": "512kB",
     "bgwriter_delay": "10ms",
 }
-"""Few segments, since otherwise a checkpoint has made or recycled each long before anybody needs it;
-and much WAL that waits to be written when the background writer comes round."""
+"""Few segments, since otherwise a checkpoint has made or recycled each long before it is needed; and
+much WAL that waits to be written when the background writer comes round."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
 
@@ -261,6 +261,10 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         settings |= draw_busy_disk(seed, clients)
         filler = stream(seed, "workload", "filler").choice(FILLERS)
         mix = {name: shares | {"filler": filler} for name, shares in mix.items()}
+    if any(cycle.fault.occasion == FILLING for cycle in cycles):
+        wal_segment_mb = 1
+        settings = {name: text for name, text in settings.items() if name != "fsync"}
+        settings |= FILLING_SETTINGS
     return Plan(
         seed=seed,
         target=wishes.target,
