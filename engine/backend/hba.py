@@ -17,6 +17,7 @@ from typing import Final
 
 from engine.errors import FatalError, SqlState
 from engine.host.api import Host
+from engine.host.whole_file import read_file
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -124,12 +125,7 @@ def parse_hba(text: str, path: str) -> list[HbaLine]:
 def load_hba(host: Host, path: str) -> list[HbaLine]:
     """Read and parse the file; a FATAL F0000 when that fails."""
     try:
-        descriptor = host.open(path)
-        try:
-            text = host.pread(descriptor, host.file_size(descriptor), 0).decode("utf-8", "replace")
-        finally:
-            host.close(descriptor)
-        return parse_hba(text, path)
+        return parse_hba(read_file(host, path).decode("utf-8", "replace"), path)
     except OSError as error:
         reason = f'could not open configuration file "{path}": {error.strerror}'
     except HbaFileError as error:

@@ -10,6 +10,7 @@ from engine.config.definitions import SETTINGS, Context, SettingValue
 from engine.config.values import parse_setting
 from engine.errors import FatalError, SqlError, SqlState
 from engine.host.api import Host
+from engine.host.whole_file import read_file
 
 CONFIGURATION_FILE: Final = "postgresql.conf"
 
@@ -131,14 +132,12 @@ def _parse_file(text: str) -> list[tuple[int, str, str]]:
 
 def _read_text(host: Host, path: str) -> str:
     try:
-        fd = host.open(path)
-    except OSError as error:
+        return read_file(host, path).decode()
+    except FileNotFoundError as error:
         raise FatalError(
             SqlState.UNDEFINED_FILE,
             f'could not access the server configuration file "{path}": {error.strerror}',
         ) from None
-    try:
-        return host.pread(fd, host.file_size(fd), 0).decode()
     except OSError as error:
         raise FatalError(
             SqlState.CONFIG_FILE_ERROR,
@@ -148,5 +147,3 @@ def _read_text(host: Host, path: str) -> str:
         raise FatalError(
             SqlState.CONFIG_FILE_ERROR, f'file "{path}" is not UTF-8 from byte {error.start} on'
         ) from None
-    finally:
-        host.close(fd)

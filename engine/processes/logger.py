@@ -17,6 +17,8 @@ from engine.host.api import Host, OpenMode
 from engine.shmem.log import Log
 
 _READ_BYTES: Final = 65536
+_PAUSE_BEFORE_EXIT_MS: Final = 1000
+_FATAL_STATUS: Final = 1
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -27,7 +29,14 @@ def main(host: Host, config: Config, pipe: tuple[int, int], restarted: bool = Fa
         _let_go_of_the_pipe(host)
     host.set_title("postgres: logger ")
     host.close(writing)
-    files = LogFiles(host, config)
+    try:
+        files = LogFiles(host, config)
+    except OSError as error:
+        # On its own stderr; the postmaster starts another one, which tries again.
+        message = f'could not open a log file in directory "{config.log_directory}"'
+        Log(host, config).write("FATAL", f"{message}: {error.strerror}")
+        host.sleep(_PAUSE_BEFORE_EXIT_MS)
+        host.exit(_FATAL_STATUS)
     while True:
         host.wait(read=[reading], postmaster=False)
         host.take_signals()
@@ -63,8 +72,7 @@ class LogFiles:
     def append(self, data: bytes) -> None:
         """Write the data; a disk that is full costs lines, never the server."""
         if self._rotation_bytes and self._size >= self._rotation_bytes:
-            self._host.close(self._fd)
-            self._fd, self._size = self._open()
+            self._rotate()
         rest = memoryview(data)
         try:
             while rest:
@@ -74,6 +82,15 @@ class LogFiles:
         except OSError as error:
             # The line goes to the logger's own stderr, the only place left.
             self._log.warning(f"could not write to log file: {error.strerror}")
+
+    def _rotate(self) -> None:
+        """Go on in another file; in the old one if there can be no other."""
+        old = self._fd
+        try:
+            self._fd, self._size = self._open()
+            self._host.close(old)
+        except OSError as error:
+            self._log.warning(f"could not change to another log file: {error.strerror}")
 
     def _open(self) -> tuple[int, int]:
         moment = _EPOCH + timedelta(microseconds=self._host.now_us())
