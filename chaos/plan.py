@@ -75,7 +75,7 @@ FILLING_SETTINGS: Final = {
     "shared_buffers": "512kB",
     "bgwriter_delay": "10ms",
 }
-"""Few segments, since otherwise a checkpoint has made or recycled each long before it is needed; and
+"""Few segments, since otherwise a checkpoint has made or recycled each before it is needed; and
 much WAL that waits to be written when the background writer comes round."""
 BOUND_S: Final = 30.0
 """Within this the server must be back, and every operation must end."""
