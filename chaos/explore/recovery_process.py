@@ -42,9 +42,9 @@ _LENGTH: Final = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server's side, by `module:attribute`. `single_user(host, directory, settings)` is one
-    process that runs alone; `prepared(host, directory, settings)` what can be made before the image is
-    known.
+    """The server's side, by `module:attribute`, both called with a host, the data directory as it
+    is shown, and settings: `single_user` makes a process that runs alone; `prepared` all that can
+    be made before it is known for what image.
     """
 
     single_user: str

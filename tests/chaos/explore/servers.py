@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from engine.errors import InvariantViolation, PanicError
+from engine.recovery.redo import RedoLoop
 
 
 class Healthy:
@@ -84,3 +85,12 @@ class Forgetful(Healthy):
 
 def prepare(host: Any, directory: str, settings: dict[str, str]) -> object:
     return object()
+
+
+def fail_to_redo(message: str) -> None:
+    """Change the engine: its redo ends with this."""
+
+    def run(*_: object) -> None:
+        raise PanicError("XX000", message)
+
+    RedoLoop.run = run  # type: ignore[method-assign,assignment]

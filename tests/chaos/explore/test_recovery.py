@@ -17,7 +17,7 @@ from chaos.disk.log import read_log
 from chaos.disk.model import Disk
 from chaos.disk.operations import Kind
 from chaos.disk.profiles import PROFILES
-from chaos.explore.recovery import Recovered, Recoverer
+from chaos.explore.recovery import Recovered, Recoverer, RecovererBroken
 from chaos.explore.recovery_process import Server as ServerNames
 from tests.chaos.explore.clusters import AUDIT, Cluster
 from tests.server import Server
@@ -198,6 +198,31 @@ def test_whatever_becomes_of_a_recovery_is_said(
             assert failure.level == level
             assert message in failure.message
             assert Image.read(recoverer.directory) == recoverer.there
+
+
+def test_a_patch_changes_the_server_in_every_recovery(cluster: Cluster) -> None:
+    patch = "tests.chaos.explore.servers:fail_to_redo of no use"
+    stopped = cluster.at[0]
+    with Recoverer(stopped, patches=[patch]) as recoverer:
+        for image in cluster.at[2:4]:
+            failure = recoverer.recover(image).failure
+            assert failure is not None
+            assert str(failure) == "PANIC XX000: of no use"
+
+
+def test_settings_go_over_those_of_the_image(cluster: Cluster) -> None:
+    with Recoverer(cluster.base, settings={"statement_timeout": "5s"}) as recoverer:
+        statements = ["SHOW statement_timeout", "SHOW max_connections"]
+        recovered = recoverer.recover(cluster.at[1], statements)
+        assert [answer.rows for answer in recovered.answers] == [[("5s",)], [("20",)]]
+
+
+def test_a_recoverer_whose_processes_are_gone_says_so(cluster: Cluster) -> None:
+    with Recoverer(cluster.base, AUDIT) as recoverer:
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+        with pytest.raises(RecovererBroken):
+            recoverer.recover(cluster.base, AUDIT)
 
 
 def test_nothing_is_left_behind(cluster: Cluster) -> None:
