@@ -139,6 +139,41 @@ PATCHES = {"engine.transaction.outcome": plant}
 """
 """No bug of a database, but the end of all determinism."""
 
+FSYNC_TRIED_AGAIN: Final = """
+def plant(module):
+    from engine.errors import PanicError
+
+    sync = module.SyncRequests._sync
+
+    def insist(self, tag, **how):
+        try:
+            return sync(self, tag, **how)
+        except PanicError:
+            return sync(self, tag, **how)
+
+    module.SyncRequests._sync = insist
+
+PATCHES = {"engine.storage.sync_requests": plant}
+"""
+"""A failed fsync is tried again, and then it is all right: what PostgreSQL did until 2018."""
+
+WRITE_ERRORS_SWALLOWED: Final = """
+def plant(module):
+    write = module.Smgr.write
+
+    def carelessly(self, *arguments):
+        try:
+            write(self, *arguments)
+        except module.SqlError as error:
+            if error.sqlstate not in ("58030", "53100"):
+                raise
+
+    module.Smgr.write = carelessly
+
+PATCHES = {"engine.storage.smgr": plant}
+"""
+"""A page that could not be written is taken for written."""
+
 BUGS: Final = {
     "answer_before_flush": ANSWER_BEFORE_FLUSH,
     "redo_skips_every_tenth": REDO_SKIPS_EVERY_TENTH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from chaos.history import CONTROL, Event, History
@@ -28,6 +28,7 @@ CLEAN_REACTION: dict[str, Any] = {
     "refusals": ["FATAL:  the database system is in recovery mode"],
     "replay": None,
     "crashes": [],
+    "reports": [],
 }
 CLEAN_SHUTDOWN = {"exit_status": 0, "seconds": 0.1, "bound_s": 30.0, "leftovers": []}
 
@@ -35,8 +36,8 @@ CLEAN_SHUTDOWN = {"exit_status": 0, "seconds": 0.1, "bound_s": 30.0, "leftovers"
 class Builder:
     """Writes a history in the words of the workloads."""
 
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.history = History(lambda: 0.0)
+    def __init__(self, facts: dict[str, Any], now_s: Callable[[], float] = lambda: 0.0) -> None:
+        self.history = History(now_s)
         self.history.note("begin", facts)
 
     @property
@@ -87,7 +88,15 @@ class Builder:
         invoked = self.history.invoke(CONTROL, "audit", {})
         self.history.complete(invoked, "ok", value)
 
-    def reaction(self, name: str, *, hunts: Iterable[Any] = (), **seen: Any) -> None:
+    def reaction(
+        self,
+        name: str,
+        *,
+        hunts: Iterable[Any] = (),
+        disk: dict[str, Any] | None = None,
+        kills: dict[str, int] | None = None,
+        **seen: Any,
+    ) -> None:
         """A strike and what was seen of it."""
         strike = {
             "name": name,
@@ -98,6 +107,10 @@ class Builder:
             "kills": {} if name.startswith("stop:") else {name: 1},
             "hunts": list(hunts),
         }
+        if kills is not None:
+            strike["kills"] = kills
+        if disk is not None:
+            strike["disk"] = disk
         value = {"cycle": 1, "strike": strike, "reaction": CLEAN_REACTION | seen}
         self.history.note("reaction", value)
 
