@@ -15,6 +15,7 @@ from properties.checkers.leftovers import Leftovers
 from properties.checkers.list_prefix import ListPrefix
 from properties.checkers.liveness import Liveness
 from properties.checkers.lost_update import LostUpdate
+from properties.checkers.no_holes import NoHoles
 from properties.checkers.well_formed import MalformedHistory, WellFormed
 from properties.suites import default
 from tests.properties.history_builder import (
@@ -451,3 +452,40 @@ def test_an_exception_in_a_checker_is_not_swallowed() -> None:
     judged = Judge(lambda: [Faulty()])
     with pytest.raises(HarnessBroken, match="checker faulty failed"):
         judged.hear(good_bank().events)
+
+
+def overlapping(*, left: list[int], told: str = "all") -> Builder:
+    """Transaction 1, then 2 begun before its end, then 3 begun after it; a crash leaves these."""
+    built = Builder(LISTS | ASYNCHRONOUS)
+    early, late = (built.begin_txn(n, [["append", n + 1, None]], n + 1) for n in (0, 1))
+    for number, invoked in enumerate((early, late), 1):
+        built.history.complete(invoked, "ok", [["append", number, 10 * number]])
+    built.txn([["append", 1, 30]], 3)
+    built.reaction(told, launches=1, postmaster_exits=[-9])
+    built.txn([["append", 2, 40]], 4)
+    built.audit(ledger=[*left, 4], lists=[])
+    return built
+
+
+@pytest.mark.parametrize("left", [[], [1], [2], [1, 2], [1, 2, 3]])
+def test_no_holes_accepts_what_asynchronous_commits_may_leave(left: list[int]) -> None:
+    assert judge(NoHoles(), overlapping(left=left).events) == []
+
+
+@pytest.mark.parametrize(("left", "lost"), [([3], 1), ([1, 3], 2), ([2, 3], 1)])
+def test_no_holes_sees_a_transaction_that_outlived_one_before_it(
+    left: list[int], lost: int
+) -> None:
+    (violation,) = judge(NoHoles(), overlapping(left=left).events)
+    assert violation.kind == "hole"
+    assert violation.message == (
+        f"transaction {lost} was acknowledged and is lost, but transaction 3, which was begun after"
+        " that, is there"
+    )
+
+
+def test_no_holes_tells_of_a_hole_once() -> None:
+    built = overlapping(left=[3])
+    built.reaction("all", launches=1, postmaster_exits=[-9])
+    built.audit(ledger=[3, 4], lists=[])
+    assert len(judge(NoHoles(), built.events)) == 1
