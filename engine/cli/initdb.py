@@ -17,8 +17,9 @@ from engine.datadir import (
     VERSION_TEXT,
 )
 from engine.errors import EngineError, FatalError, SqlState
-from engine.host.api import Host, OpenMode
+from engine.host.api import Host
 from engine.host.real import RealHost
+from engine.host.whole_file import write_file
 from engine.processes.bootstrap import bootstrap
 
 SEGMENT_SIZES_MB: Final = tuple(1 << power for power in range(11))
@@ -94,22 +95,13 @@ def initialize_through(
         host.make_directory("")
     for directory in DIRECTORIES:
         host.make_directory(directory)
-    _write(host, VERSION_FILE, VERSION_TEXT)
-    _write(host, CONFIGURATION_FILE, _CONFIGURATION)
-    _write(host, HBA_FILE, _HBA)
+    write_file(host, VERSION_FILE, VERSION_TEXT.encode())
+    write_file(host, CONFIGURATION_FILE, _CONFIGURATION.encode())
+    write_file(host, HBA_FILE, _HBA.encode())
     config = Config({"wal_segment_size": wal_segment_mb << 20, "shared_buffers": 256})
     bootstrap(host, config, password)
     for directory in (*DIRECTORIES, ""):
         host.fsync_directory(directory)
-
-
-def _write(host: Host, path: str, text: str) -> None:
-    fd = host.open(path, OpenMode.WRITE | OpenMode.CREATE)
-    try:
-        host.pwrite(fd, text.encode(), 0)
-        host.fsync(fd)
-    finally:
-        host.close(fd)
 
 
 def _fail(message: str) -> NoReturn:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from engine.cli.initdb import initialize
+from engine.cli.initdb import initialize, initialize_through
+from engine.host.api import Buffer, OpenMode
+from engine.host.real import RealHost
+from engine.host.whole_file import directory_of
 from tests.postgres import require_postgres
 
 
@@ -35,6 +38,46 @@ def test_pg_waldump_reads_the_one_record_of_a_new_cluster(cluster_template: Path
     answer = run("pg_waldump", segment)
     assert "CHECKPOINT_SHUTDOWN" in answer.stdout
     assert "wanted 24, got 0" in answer.stderr
+
+
+class WatchedHost(RealHost):
+    """The real host, which notes what is not durable yet."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.unsynced: set[str] = set()
+        self._paths: dict[int, str] = {}
+
+    def open(self, path: str, mode: OpenMode = OpenMode.READ) -> int:
+        if mode & OpenMode.CREATE and self.stat(path) is None:
+            self.unsynced |= {path, directory_of(path)}
+        fd = super().open(path, mode)
+        self._paths[fd] = path
+        return fd
+
+    def make_directory(self, path: str) -> None:
+        super().make_directory(path)
+        if path:
+            self.unsynced |= {path, directory_of(path)}
+
+    def pwrite(self, fd: int, data: Buffer, offset: int) -> int:
+        self.unsynced.add(self._paths[fd])
+        return super().pwrite(fd, data, offset)
+
+    def fsync(self, fd: int) -> None:
+        super().fsync(fd)
+        self.unsynced.discard(self._paths[fd])
+
+    def fsync_directory(self, path: str) -> None:
+        super().fsync_directory(path)
+        self.unsynced.discard(path or ".")
+
+
+def test_a_new_cluster_is_durable_with_all_its_names(tmp_path: Path) -> None:
+    host = WatchedHost(str(tmp_path / "data"))
+    initialize_through(host, str(tmp_path / "data"), wal_segment_mb=1)
+    assert sorted(host.unsynced) == []
+    assert (tmp_path / "data" / "global" / "pg_control").exists()
 
 
 def test_two_clusters_are_told_apart(tmp_path: Path) -> None:
