@@ -35,6 +35,7 @@ from engine.errors import (
 from engine.protocol.backend import parameter_status, ready_for_query
 from engine.protocol.framing import MESSAGE_LIMITS, ProtocolViolation
 from engine.protocol.frontend import parse_empty, parse_query
+from engine.wal.file_error import as_panic
 
 _QUERY: Final = ord("Q")
 _PARSE: Final = ord("P")
@@ -94,6 +95,11 @@ class Session:
         except InvariantViolation as violation:
             self._tell_last(violation_as_panic(violation))
             raise
+        except SqlError as error:
+            # It came while another one was cleaned up after.
+            panic = as_panic(error)
+            self._tell_last(panic)
+            raise panic from error
         except Exception as error:
             panic = unexpected_as_panic(error)
             # The way to it is for the log alone.

@@ -10,10 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.config import Config
-from engine.errors import FatalError, InvariantViolation, PanicError, unexpected_as_panic
+from engine.errors import (
+    FatalError,
+    InvariantViolation,
+    PanicError,
+    SqlError,
+    unexpected_as_panic,
+)
 from engine.host.api import Host
 from engine.instance import Instance, Shared
 from engine.shmem.procs import BACKEND_TYPE_NAMES, BackendType
+from engine.wal.file_error import as_panic
 
 FATAL_STATUS = 1
 CRASH_STATUS = 2
@@ -52,6 +59,10 @@ def run_in_slot(
         host.exit(CRASH_STATUS)
     except InvariantViolation as violation:
         instance.log.write("PANIC", str(violation), hint="This is a bug in the engine.")
+        host.exit(CRASH_STATUS)
+    except SqlError as error:
+        # Nobody was there to go on after it.
+        instance.log.error(as_panic(error))
         host.exit(CRASH_STATUS)
     except Exception as error:  # noqa: BLE001 - whatever it was ends this process
         instance.log.error(unexpected_as_panic(error))

@@ -98,9 +98,9 @@ class Smgr:
             segment += 1
 
     def unlink_relation(self, locator: RelFileLocator, is_redo: bool = False) -> None:
-        """Remove all forks; their buffers must be dropped already."""
+        """Remove all forks; their buffers must be dropped already. Never an ERROR: see `unlink`."""
         for fork in _ALL_FORKS:
-            if fork == RelFork.MAIN or self.exists(locator, fork):
+            if fork == RelFork.MAIN or self._may_exist(locator, fork):
                 self.unlink(locator, fork, is_redo)
 
     def close(self, locator: RelFileLocator) -> None:
@@ -243,6 +243,13 @@ class Smgr:
                 error, f'could not truncate file "{path}" to {blocks} blocks'
             ) from error
         self._sync.register(relation_tag(*key, segment))  # SYNC-1
+
+    def _may_exist(self, locator: RelFileLocator, fork: int) -> bool:
+        """Whether it has to be removed; who cannot find out tries."""
+        try:
+            return self._host.stat(relation_path(locator, fork)) is not None
+        except OSError:
+            return True
 
     def _empty_file(self, path: str) -> bool:
         """Give a file's space back, even if other processes have it open; whether it is there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import FatalError, PanicError, SqlState, check
+from engine.errors import FatalError, PanicError, SqlError, SqlState, check
 from engine.host.api import ChildExit
 from engine.instance import Instance
 from engine.processes import child
@@ -52,6 +52,7 @@ def end_of(cluster: HeapCluster, error: Exception) -> tuple[int | None, list[str
     [
         (FatalError(SqlState.IO_ERROR, "no use"), 1, "FATAL:  no use"),
         (PanicError(SqlState.IO_ERROR, "the disk"), 2, "PANIC:  the disk"),
+        (SqlError(SqlState.IO_ERROR, "left over"), 2, "PANIC:  left over"),
     ],
 )
 def test_an_operating_error_ends_a_child_with_its_level_and_status(

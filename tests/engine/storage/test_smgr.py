@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,6 +183,22 @@ def test_a_file_that_cannot_be_removed_is_a_warning(make_rig: MakeRig, tmp_path:
     host.before = failing("unlink", 13)
     process.smgr.unlink_relation(LOCATOR, is_redo=True)
     assert b'could not remove file "base/5/16384": Permission denied' in rig.log_text
+
+
+@pytest.mark.parametrize("call", ["open", "unlink", "stat"])
+def test_a_drop_that_the_disk_hinders_is_no_error(
+    make_rig: MakeRig, tmp_path: Path, call: str
+) -> None:
+    host = FaultyHost(str(tmp_path))
+    rig = make_rig(host=host)
+    process = rig.process(CHECKPOINTER)
+    fill(process, 1)
+    process.smgr.create(LOCATOR, RelFork.FSM)
+    host.before = failing(call, errno.EIO, times=100)
+    process.smgr.unlink_relation(LOCATOR)
+    host.before = lambda call, path: None
+    process.smgr.unlink_relation(LOCATOR, is_redo=True)
+    assert files(rig) == {}
 
 
 def test_descriptors_are_closed_when_there_are_too_many(rig: Rig) -> None:
