@@ -11,8 +11,9 @@ from chaos.barriers.searching import Tried
 from chaos.explore.report import cause_in_words
 
 
-def show(console: Console, tried: Sequence[Tried]) -> None:
+def show(console: Console, tried: Sequence[Tried], not_reached: Sequence[str]) -> None:
     """A row per barrier; those that protected nothing in this run are one row per call site."""
+    tried = last_word_on_each(tried)
     table = Table(title="barriers, each left out", show_lines=False, expand=False)
     table.add_column("barrier", overflow="fold")
     table.add_column("file", overflow="fold")
@@ -33,6 +34,10 @@ def show(console: Console, tried: Sequence[Tried]) -> None:
         reached = str(sum(one.reached for one in same))
         table.add_row(f"sync: {site}", files, reached, same[0].why_not(), "0")
     console.print(table, markup=False)
+    if not_reached:
+        console.print("call sites that no recorded run has reached:", highlight=False)
+        for site in not_reached:
+            console.print(f"    {site}", highlight=False, markup=False, soft_wrap=True)
     for one in tried:
         if one.group is not None and one.group.minimal is not None:
             for cause in one.group.minimal.causes[:1]:
@@ -40,11 +45,24 @@ def show(console: Console, tried: Sequence[Tried]) -> None:
                 console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
+def last_word_on_each(tried: Sequence[Tried]) -> list[Tried]:
+    """Of a barrier that was tried in several circumstances the trial that broke something; a
+    violation says more than a server that does not go on.
+    """
+    known: dict[tuple[str, str], Tried] = {}
+    for one in tried:
+        before = known.get((one.site, one.file))
+        if before is None or (one.breaks and before.group is None):
+            known[one.site, one.file] = one
+    return list(known.values())
+
+
 def what_breaks(one: Tried) -> str:
     """The invariant, or why there is none."""
     if one.refused:
-        return f"the server itself: {one.refused}"
-    if one.group is None:
+        said = f"the server does not go on: {one.refused}"
+    elif one.group is None:
         return one.why_not()
-    violation = one.group.violation
-    return f"{violation.check}: {violation.message}"
+    else:
+        said = f"{one.group.violation.check}: {one.group.violation.message}"
+    return f"{said} ({one.under})" if one.under else said

@@ -16,19 +16,20 @@ import random
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from chaos.barriers.flushes import COUNT, LEAVE_OUT, counted_in
-from chaos.disk.profiles import Profile
+from chaos.barriers.sites import sites_in_source
+from chaos.disk.profiles import PROFILES, Profile
 from chaos.explore.enumeration import Enumeration, State
 from chaos.explore.exploring import Explorer, Group, OnProgress, Violating, round_of
-from chaos.explore.omission import Barrier, barriers_of, syncs_at
+from chaos.explore.omission import barriers_of, syncs_at
 from chaos.explore.preparing import explorer_of, record_and_verify
 from chaos.explore.recorded import Recorded
-from chaos.explore.recording import Script
+from chaos.explore.recording import Script, default_steps
 from chaos.oracle import HarnessBroken, Suite
 from chaos.seeds import stream
 from chaos.targets.api import TargetUnusable
@@ -37,14 +38,49 @@ STATES: Final = 400
 """So many states are checked of each barrier before nothing is said to break."""
 AT_ONCE: Final = 24
 WAL: Final = "WAL"
+NOT_SERVING: Final = ("host", "cli")
+"""Of the engine's packages: the door itself, and commands."""
+PACKAGE: Final = "engine"
 
 How = Literal["sync", "flush"]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """Settings, steps and a disk under which barriers may matter that do not otherwise. `said` is
+    how it is told of. `syncs`: of which sites syncs are tried; `flushes`: whether flushes are.
+    """
+
+    said: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""
+    syncs: str = ""
+    flushes: bool = False
+    plain_steps: bool = False
+
+
+CIRCUMSTANCES: Final = (
+    # The end of recovery needs no barrier that a run without a crash does not show better.
+    Circumstance("without a crash in the run", flushes=True, plain_steps=True),
+    # With full-page images replay writes every page anew that it finds changed.
+    Circumstance(
+        "full_page_writes = off, on a disk that tears no page",
+        {"full_page_writes": "off"},
+        "atomic-8k",
+        syncs="data_directory_sync.py",
+        flushes=True,
+    ),
+    # Only then is anything but a commit left to flush.
+    Circumstance("synchronous_commit = off", {"synchronous_commit": "off"}, flushes=True),
+)
+"""Tried one after the other for the barriers without which nothing broke."""
 
 
 @dataclass(slots=True)
 class Tried:
     """What came of leaving out one barrier. `reached`: in the recorded run. `refused`: the server
-    could not even be recorded without it, and why.
+    could not even be recorded without it, and why. `under`: in what circumstances, if not in the
+    plain ones.
     """
 
     how: How
@@ -56,6 +92,7 @@ class Tried:
     checked: int = 0
     group: Group | None = None
     refused: str = ""
+    under: str = ""
     seconds: float = 0.0
     command: str = ""
 
@@ -88,6 +125,7 @@ class Tried:
             "breaks": self.breaks,
             "broken": found,
             "refused": self.refused,
+            "under": self.under,
             "why": "" if self.breaks else self.why_not(),
             "seconds": round(self.seconds, 3),
             "command": self.command,
@@ -96,7 +134,7 @@ class Tried:
 
 @dataclass(slots=True)
 class Search:
-    """All barriers. `run` yields each as it was tried."""
+    """All barriers, or those whose `site / file` has the text `only` in it."""
 
     script: Script
     profile: Profile
@@ -104,48 +142,93 @@ class Search:
     jobs: int
     on_progress: OnProgress
     states: int = STATES
-    tried: list[Tried] = field(default_factory=list)
+    only: str = ""
+    circumstances: Sequence[Circumstance] = CIRCUMSTANCES
 
     def run(self) -> Iterator[tuple[Tried, Recorded]]:
         """Record, then leave out one after the other. TargetUnusable, HarnessBroken."""
-        recorded, flushes = self._record_clean()
-        with self._explorer(recorded) as explorer:
-            for barrier, reached in barriers_of(recorded.operations).items():
-                yield self._without_sync(explorer, barrier, reached), recorded
-        for site, reached in flushes.items():
-            yield self._without_flush(site, reached), recorded
+        known: dict[tuple[str, str], Tried] = {}
+        for one, recorded in self._under(self.script, self.profile, Circumstance("", flushes=True)):
+            known[one.site, one.file] = one
+            yield one, recorded
+        for circumstance in self.circumstances:
+            broken = {key for key, one in known.items() if one.group is not None}
+            for one, recorded in self._try_again(circumstance, broken):
+                before = known.get((one.site, one.file))
+                if one.breaks or before is None:
+                    known[one.site, one.file] = one
+                    yield one, recorded
 
-    def _record_clean(self) -> tuple[Recorded, dict[str, int]]:
+    def not_reached(self, tried: Sequence[Tried]) -> list[str]:
+        """Call sites in the source that no recorded run has reached."""
+        reached = {one.site for one in tried if one.reached}
+        return [site for site in sites_in_source(PACKAGE, NOT_SERVING) if site not in reached]
+
+    def _try_again(
+        self, circumstance: Circumstance, broken: set[tuple[str, str]]
+    ) -> Iterator[tuple[Tried, Recorded]]:
+        script = replace(self.script, settings={**self.script.settings, **circumstance.settings})
+        if circumstance.plain_steps:
+            script = replace(script, steps=default_steps(script.transactions))
+        profile = PROFILES[circumstance.profile] if circumstance.profile else self.profile
+        yield from self._under(script, profile, circumstance, broken)
+
+    def _under(
+        self,
+        script: Script,
+        profile: Profile,
+        circumstance: Circumstance,
+        broken: set[tuple[str, str]] | None = None,
+    ) -> Iterator[tuple[Tried, Recorded]]:
+        """Every barrier of a run; or, with `broken`, those that are not among them."""
+        recorded, flushes = self._record_counting(script)
+        with self._explorer(recorded, profile) as explorer:
+            for barrier, reached in barriers_of(recorded.operations).items():
+                wanted = broken is None or (
+                    bool(circumstance.syncs)
+                    and circumstance.syncs in barrier.site
+                    and (barrier.site, barrier.file) not in broken
+                )
+                if wanted and self.only in f"{barrier.site} / {barrier.file}":
+                    tried = Tried("sync", barrier.site, barrier.file, reached)
+                    tried.under = circumstance.said
+                    self._without_sync(tried, script, explorer)
+                    yield tried, recorded
+        for site, reached in flushes.items() if circumstance.flushes else ():
+            is_known = broken is not None and (site, WAL) in broken
+            if not is_known and self.only in f"{site} / {WAL}":
+                tried = Tried("flush", site, WAL, reached, under=circumstance.said)
+                yield tried, self._without_flush(tried, script, profile) or recorded
+
+    def _record_counting(self, script: Script) -> tuple[Recorded, dict[str, int]]:
         with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
             path = Path(directory) / "flushes"
-            script = replace(self.script, patches=(*self.script.patches, f"{COUNT} {path}"))
+            script = replace(script, patches=(*script.patches, f"{COUNT} {path}"))
             recorded = record_and_verify(script, self.suite, self.on_progress)
             return recorded, counted_in(path)
 
-    def _explorer(self, recorded: Recorded) -> Explorer:
-        return explorer_of(recorded, self.profile, self.suite, self.jobs, self.on_progress)
+    def _explorer(self, recorded: Recorded, profile: Profile) -> Explorer:
+        return explorer_of(recorded, profile, self.suite, self.jobs, self.on_progress)
 
-    def _without_sync(self, explorer: Explorer, barrier: Barrier, reached: int) -> Tried:
-        tried = Tried("sync", barrier.site, barrier.file, reached)
-        where = f"{barrier.site} / {barrier.file}"
-        tried.command = self._command(["--without", where])
+    def _without_sync(self, tried: Tried, script: Script, explorer: Explorer) -> None:
+        where = f"{tried.site} / {tried.file}"
+        tried.command = self._command(script, explorer.profile, ["--without", where])
         without = syncs_at(explorer.recorded.operations, where)
         self._look(tried, explorer, without)
-        return tried
 
-    def _without_flush(self, site: str, reached: int) -> Tried:
-        tried = Tried("flush", site, WAL, reached)
-        patch = f"{LEAVE_OUT} {site}"
-        tried.command = self._command(["--patch", patch])
-        script = replace(self.script, patches=(*self.script.patches, patch))
+    def _without_flush(self, tried: Tried, script: Script, profile: Profile) -> Recorded | None:
+        """The run without it, if it could be recorded."""
+        patch = f"{LEAVE_OUT} {tried.site}"
+        tried.command = self._command(script, profile, ["--patch", patch])
+        script = replace(script, patches=(*script.patches, patch))
         try:
             recorded = record_and_verify(script, self.suite, self.on_progress)
         except (HarnessBroken, TargetUnusable) as error:
             tried.refused = str(error)
-            return tried
-        with self._explorer(recorded) as explorer:
+            return None
+        with self._explorer(recorded, profile) as explorer:
             self._look(tried, explorer, frozenset())
-        return tried
+        return recorded
 
     def _look(self, tried: Tried, explorer: Explorer, without: frozenset[int]) -> None:
         """Until something breaks, or so many states were checked."""
@@ -153,7 +236,7 @@ class Search:
         enumeration = explorer.enumerate(self.script.seed, without)
         tried.enumerated, tried.distinct = enumeration.enumerated, enumeration.distinct
         chance = stream(self.script.seed, "disk", "barriers", tried.how, tried.site, tried.file)
-        for part in _parts(enumeration, self.states, chance):
+        for part in in_parts(enumeration, self.states, chance):
             violating = []
             for state, violations in explorer.check(part, without, None):
                 tried.checked += 1
@@ -166,15 +249,18 @@ class Search:
                 break
         tried.seconds = time.monotonic() - began
 
-    def _command(self, words: Sequence[str]) -> str:
-        script = self.script
-        told = ["chaos", "explore", "--with-crash", "--workload", script.workload]
+    @staticmethod
+    def _command(script: Script, profile: Profile, words: Sequence[str]) -> str:
+        told = ["chaos", "explore", "--workload", script.workload]
+        if list(script.steps) != default_steps(script.transactions):
+            told.append("--with-crash")
         told += ["--transactions", str(script.transactions), "--seed", str(script.seed)]
-        told += ["--profile", self.profile.name, *words]
-        return shlex.join(told)
+        told += [word for name, value in script.settings.items() for word in
+                 ("--set", f"{name}={value}")]  # fmt: skip
+        return shlex.join([*told, "--profile", profile.name, *words])
 
 
-def _parts(enumeration: Enumeration, most: int, chance: random.Random) -> Iterator[list[State]]:
+def in_parts(enumeration: Enumeration, most: int, chance: random.Random) -> Iterator[list[State]]:
     """States to check, a few at once: the plain ones first, each round in a drawn order."""
     rounds: dict[int, list[State]] = {}
     for state in enumeration.states:

@@ -35,6 +35,8 @@ from chaos.workloads.catalogue import WORKLOADS
               show_default=True, help="What the disk may do.")  # fmt: skip
 @click.option("--states", type=click.IntRange(min=1), default=STATES, show_default=True,
               help="How many are checked at most without each barrier.")  # fmt: skip
+@click.option("--only", metavar="TEXT", default="",
+              help="Barriers with this in their 'SITE / FILE': '/ clog', 'Segments'.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=None,
               help="Processes that recover.  [default: one per CPU]")  # fmt: skip
 @click.option("--suite", default=DEFAULT_SUITE, show_default=True, metavar="MODULE:ATTRIBUTE",
@@ -46,6 +48,7 @@ def barriers(
     seed: int,
     profile: str,
     states: int,
+    only: str,
     jobs: int | None,
     suite: str,
     as_json: bool,
@@ -60,7 +63,9 @@ def barriers(
     try:
         with progress:
             jobs = jobs or len(os.sched_getaffinity(0))
-            search = Search(script, PROFILES[profile], load(suite), jobs, progress.tell, states)
+            search = Search(
+                script, PROFILES[profile], load(suite), jobs, progress.tell, states, only
+            )
             try:
                 for one, recorded in search.run():
                     tried.append(one)
@@ -74,10 +79,9 @@ def barriers(
         click.echo(f"harness broken: {error}", err=True)
         sys.exit(EXIT_STATUS[Verdict.HARNESS_BROKEN])
     if not as_json:
-        show(console, tried)
-        for one in tried:
-            if one.breaks:
-                console.print("the first of them again:", highlight=False)
-                click.echo(one.command)
-                break
+        show(console, tried, [] if is_interrupted else search.not_reached(tried))
+        breaking = [one for one in tried if one.group is not None]
+        if breaking:
+            console.print("the first of them again:", highlight=False)
+            click.echo(breaking[0].command)
     sys.exit(INTERRUPTED if is_interrupted else 0)

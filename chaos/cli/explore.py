@@ -84,11 +84,6 @@ def explore(
 ) -> None:
     """Record one run, and check each state that a power loss could have left at any moment."""
     settings = settings_of(assignments) or {}
-    if settings.get("synchronous_commit", "on") in ("off", "false", "no", "0"):
-        raise click.UsageError(
-            "what is acknowledged with synchronous_commit = off may be lost: there is nothing to"
-            " hold the states against"
-        )
     check_out(out)
     steps = steps_with_crash(transactions) if with_crash else default_steps(transactions)
     script = Script(workload, transactions, clients, seed, settings, steps, patches)

@@ -20,9 +20,11 @@ from typing import Any, Final
 
 from chaos.disk.image import Image
 from chaos.disk.operations import Operation as DiskOperation
-from chaos.history import Event, EventType, History, Process
+from chaos.history import NEMESIS, Event, EventType, History, Process
 from chaos.workloads.api import Body, Operation
 
+ASYNCHRONOUS: Final = ("off", "false", "no", "0")
+STRIKE: Final = "power cut"
 CUT: Final = "the power was cut"
 """The error of what was under way."""
 
@@ -128,7 +130,16 @@ class Recorded:
                 open_events.pop(event.process, None)
         for invocation in list(open_events.values()):
             events.append(self._cut(invocation, place, len(events)))
+        if not self.is_synchronous:
+            events.append(_power_loss(events))
         return events
+
+    @property
+    def is_synchronous(self) -> bool:
+        """Whether what is acknowledged is durable: else the checkers must know of the crash, since
+        it may take some of that.
+        """
+        return self.settings.get("synchronous_commit", "on") not in ASYNCHRONOUS
 
     def phase_at(self, place: int) -> str:
         """What the run was at."""
@@ -145,6 +156,17 @@ class Recorded:
             value=sent[-1].value if sent else invocation.value,
             error=CUT,
         )
+
+
+def _power_loss(events: Sequence[Event]) -> Event:
+    """The note that everything ended here, and came back with nothing to be said against it."""
+    time_us = events[-1].time_us if events else 0
+    nothing = ("postmaster_exits", "replaced", "missing", "kept", "marks", "lost", "refusals",
+               "orphans_left", "crashes")  # fmt: skip
+    seen: dict[str, Any] = {name: [] for name in nothing} | {"recovered": True}
+    strike = {"name": STRIKE, "kills": {STRIKE: 1}, "at_us": time_us}
+    value = {"cycle": 0, "strike": strike, "reaction": seen}
+    return Event(len(events), time_us, "info", NEMESIS, "reaction", value)
 
 
 def after(events: Sequence[Event], f: str, value: Any, error: str | None) -> list[Event]:

@@ -7,6 +7,7 @@ between two others, and the shared buffers are so few that pages are written bet
     load      so many acknowledged transactions
     checkpoint  asked for by the controller; the clients go on meanwhile
     make, drop  a table of the controller's own
+    truncate  a table whose rows are all deleted, so that VACUUM cuts its file
     crash     every process of the server is killed, and another server started: what was written
               and not synced is then read, and relied on, by a recovery
     stop, start  a fast shutdown, and the next start
@@ -32,7 +33,7 @@ from chaos.seeds import child_seed, stream
 from chaos.targets.api import TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.making import Maker
-from chaos.workloads.api import Body, Operation, Statement, Workload, checkpoint, run_all
+from chaos.workloads.api import Body, Operation, Statement, Workload, checkpoint, run_all, vacuum
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
 BOUND_S: Final = 60.0
@@ -91,7 +92,8 @@ def steps_with_crash(transactions: int) -> list[str]:
     share = max(2, transactions // 6)
     return [
         f"load {share}", "checkpoint", "make", f"load {share}", "checkpoint", "drop",
-        f"load {share}", "checkpoint", f"load {share}", "make", "crash", f"load {share}",
+        f"load {share}", "truncate", "checkpoint", f"load {share}", "make", "crash",
+        f"load {share}",
         "checkpoint", "drop", f"load {share}", "stop", "start", "load 2",
     ]  # fmt: skip
 
@@ -209,6 +211,7 @@ class _Recording:
             "checkpoint": self._checkpoint,
             "make": self._make,
             "drop": self._drop,
+            "truncate": self._truncate,
             "crash": self._crash,
             "stop": self._stop,
             "start": self._start_again,
@@ -272,6 +275,21 @@ class _Recording:
         size = WAL_SEGMENT_MB << 20
         return value["lsn"] % size / size
 
+    def _truncate(self) -> None:
+        """While no transaction is open, since VACUUM must see that nobody needs the rows."""
+        if not self._driver.drain(BOUND_S):
+            raise HarnessBroken("the clients do not come to rest")
+        self._driver.accepting = False
+        self._tables += 1
+        name = f"scratch_{self._tables}"
+        rows = ", ".join(f"({number}, '{'y' * 700}')" for number in range(SCRATCH_ROWS))
+        create = f"CREATE TABLE {name} (id integer NOT NULL, filler text NOT NULL)"
+        self._run_own("truncate", [create, f"INSERT INTO {name} VALUES {rows}"])
+        self._do(checkpoint())
+        self._run_own("truncate", [f"DELETE FROM {name}"])
+        self._do(vacuum(name))
+        self._driver.accepting = True
+
     def _run_own(self, f: str, texts: Sequence[str]) -> None:
         statements = [Statement(text, commits=True) for text in texts]
         self._do(Operation(f, list(texts), run_all(statements)))
@@ -311,7 +329,9 @@ class _Recording:
         deadline = self._waiting.now_s() + BOUND_S
         while not driver.pump(0.005, lambda: self._control.state is ClientState.FREE):
             if target.exit_status() is not None or self._waiting.now_s() > deadline:
-                said = " / ".join(target.log.news()[-3:]) or "no reason"
+                lines = target.log.news()
+                worst = [line for line in lines if "PANIC" in line or "FATAL" in line]
+                said = " / ".join(worst[:1] or lines[-3:]) or "no reason"
                 raise TargetUnusable(f"the engine does not start: {said}")
 
     def _do(self, operation: Operation) -> None:
