@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from chaos.driver import Driver
 from chaos.faults.catalogue import FAILURES, KILLS, PLACE, POWER_LOSS, ROTS, STOPS
+from chaos.faults.disk.drawing import POWER_LOSS_AFTER
 from chaos.faults.disk.failing import DiskFailures
 from chaos.faults.disk.looking import Looker
 from chaos.faults.disk.rotting import Rotting
@@ -41,6 +42,7 @@ class Deeds:
         begin_checkpoint: Callable[[], None],
         looker: Looker,
     ) -> None:
+        self._driver = driver
         self._striker = Striker(target, driver, glance)
         self._hunter = Hunter(target, driver, self._striker, watch)
         self._placer = Placer(target, driver, self._striker, watch, begin_checkpoint)
@@ -91,7 +93,12 @@ class Deeds:
         return self._placer.strike(cycle.fault), self._placer.reaction
 
     def _fail(self, cycle: Cycle) -> Done:
-        return self._failures.strike(cycle.fault)
+        done = strike, _ = self._failures.strike(cycle.fault)
+        if strike.disk and cycle.fault.disk.startswith(POWER_LOSS_AFTER):
+            delay_ms = int(cycle.fault.disk.removeprefix(POWER_LOSS_AFTER).removesuffix("ms"))
+            self._driver.pump(delay_ms / 1000)
+            self.power.cut(cycle.fault, cycle.number, strike)
+        return done
 
     def _rot(self, cycle: Cycle) -> Done:
         return self._rotting.strike(cycle.fault)

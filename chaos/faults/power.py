@@ -40,7 +40,7 @@ STYLES: Final = {
     "torn": 10,
     "any": 40,
 }
-TEARS: Final = 0.5
+TEARS: Final = 0.6
 """How often what can be torn is, before a style is drawn."""
 """How a choice is drawn, and how often so. The extremes are rare among all choices, and are where
 most mistakes show: an order that was not forced, a sync that was forgotten.
@@ -80,15 +80,17 @@ class PowerCut:
             strike.victims += [pid for pid in killed.victims if pid not in strike.victims]
         if fault.occasion != CRASH or not fault.placed:
             self._striker.date(strike)
-        self._cut(fault, cycle, strike)
+        self.cut(fault, cycle, strike)
         for text in fault.then:
             if not self._placer.lead_to_in_start(parse_fault(text), strike):
                 break  # OUTAGE-2
-            self._cut(fault, cycle, strike)
+            self.cut(fault, cycle, strike)
         return strike, reaction
 
-    def _cut(self, fault: Fault, cycle: int, strike: Strike) -> None:
-        """OUTAGE-1. Whoever lives still has no postmaster, or a place that took only some."""
+    def cut(self, fault: Fault, cycle: int, strike: Strike) -> None:
+        """One loss (OUTAGE-1). Whoever lives still has no postmaster, or a place that took only
+        some.
+        """
         for pid in self._target.survivors():
             self._target.send(pid, signal.SIGKILL)
             strike.victims.append(pid)

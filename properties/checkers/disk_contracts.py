@@ -120,7 +120,7 @@ def answer(strike: Facts, seen: Facts) -> str:
 def ended_by_itself(strike: Facts, seen: Facts) -> list[int]:
     """How postmasters ended that we have not killed."""
     exits = list(seen["postmaster_exits"])
-    for _ in range(strike["kills"].get("all", 0)):
+    for _ in range(strike["kills"].get("all", 0) + strike["kills"].get("power-loss", 0)):
         if -9 in exits:
             exits.remove(-9)
     return exits
@@ -150,7 +150,7 @@ def _answered(strike: Facts, seen: Facts) -> Iterator[Problem]:
         )
     if how == GAVE_UP:
         yield from gave_up(strike, seen)
-    elif disk["occasion"] != "load":
+    elif disk["occasion"] != "load" or strike.get("power"):
         yield from came_back(strike, seen)
     elif how == PANIC:
         yield from crash_restart(strike, seen)

@@ -11,6 +11,9 @@ from chaos.faults.reach import CRASH, LOAD, START
 SHARE_OF_LOAD: Final = 0.75
 SHARE_OF_READS_UNDER_LOAD: Final = 0.2
 """Most of what is read is in the buffers then."""
+SHARE_OF_POWER_LOSSES: Final = 0.5
+"""After a failed fsync: what it should have written is not on the disk then, whoever thinks so."""
+POWER_LOSS_AFTER: Final = "power loss after "
 SHARE_OF_QUOTA: Final = 0.4
 SHARE_AFTER_CHECKPOINT: Final = 0.75
 """Recovery then overwrites few pages, and most rot must be noticed."""
@@ -71,6 +74,7 @@ class DiskFault(NamedTuple):
     placed: str = ""
     occasion: str = ""
     disk: str = ""
+    choice: int = 0
 
 
 def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
@@ -86,6 +90,8 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     is_quota = chance.random() < SHARE_OF_QUOTA
     rot, at = chance.choice(ROT), chance.randrange(1 << 16)
     after = " after checkpoint" if chance.random() < SHARE_AFTER_CHECKPOINT else ""
+    loses_power = kind == "fsync-fails" and chance.random() < SHARE_OF_POWER_LOSSES
+    choice, delay_ms = chance.randrange(1 << 32), chance.choice((5, 100, 500, 1500))
     suffix = "" if times == 1 else f" {times} times"
     if kind == "disk-full" and is_quota:
         return DiskFault(disk=f"quota {quota} for {hold_ms}ms")
@@ -99,6 +105,8 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
         "lost-write": (*page, "lose"),
         "misdirected-write": (*page, "misdirect"),
     }[kind]
+    if loses_power:
+        return DiskFault(f"{place}: {action}", occasion, f"{POWER_LOSS_AFTER}{delay_ms}ms", choice)
     return DiskFault(f"{place}: {action}", occasion)
 
 

@@ -74,7 +74,7 @@ class DiskFailures:
         """What the fault says, until the server has answered in some way."""
         strike = self._striker.begin(fault.name)
         self._placer.reaction = Reaction(fault.name)
-        if fault.disk:
+        if not fault.placed:
             self._fill(fault, strike)
         else:
             self._fail_at_place(fault, strike)
