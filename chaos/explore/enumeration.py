@@ -34,10 +34,12 @@ from chaos.disk.choice import Choice, Pending
 from chaos.disk.image import Image
 from chaos.disk.model import Disk
 from chaos.disk.operations import SYNCS, Kind, Operation
-from chaos.disk.profiles import Profile
+from chaos.disk.profiles import Order, Profile
 
 EXACT: Final = 64
 """Where there are no more choices than this, all are taken."""
+EXACT_PREFIXES: Final = 512
+"""The same on a disk that keeps the order: there are only prefixes."""
 PRODUCT: Final = 4096
 """So many candidates are looked at to find them."""
 RANDOM: Final = 3
@@ -115,7 +117,7 @@ def candidates(disk: Disk, chance: random.Random | None) -> tuple[list[Candidate
     that are legal.
     """
     legal = disk.count_states()
-    if legal <= EXACT:
+    if legal <= (EXACT_PREFIXES if disk.profile.order is Order.SEQUENCE else EXACT):
         every = _all(disk)
         if len(every) == legal:
             return [("exact", choice) for choice in every], True
@@ -129,11 +131,22 @@ def candidates(disk: Disk, chance: random.Random | None) -> tuple[list[Candidate
 def _all(disk: Disk) -> list[Choice]:
     """Every legal choice, when few enough could be."""
     pending = disk.pending
+    if disk.profile.order is Order.SEQUENCE:
+        return _prefixes(Choices(disk))
     free = sum((one.full & ~one.must).bit_count() for one in pending)
     if 1 << free > PRODUCT:
         return []
     every = (disk.choose(masks) for masks in product(*(_masks_of(one) for one in pending)))
     return [choice for choice in every if choice is not None]
+
+
+def _prefixes(choices: Choices) -> list[Choice]:
+    """Every prefix of operations, and of the one behind it every prefix of its atoms."""
+    found = [choices.make(count) for count in range(len(choices.pending) + 1)]
+    for place, one in enumerate(choices.pending):
+        masks = [(1 << atoms) - 1 for atoms in range(1, one.atoms)]
+        found += [choices.make(place, ((place, mask),)) for mask in masks]
+    return [choice for choice in found if choice is not None]
 
 
 def _masks_of(one: Pending) -> list[int]:

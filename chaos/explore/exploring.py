@@ -99,7 +99,7 @@ def cause_object(cause: Cause) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Exploration:
-    """What came of it. `is_complete`: every enumerated state was checked."""
+    """What came of it. `left_out` counts the syncs that were taken never to have been made."""
 
     recorded: Recorded
     profile: Profile
@@ -110,6 +110,7 @@ class Exploration:
     seconds: float = 0.0
     enumeration_s: float = 0.0
     jobs: int = 1
+    left_out: int = 0
     is_interrupted: bool = False
 
     @property
@@ -135,6 +136,7 @@ class Exploration:
             "steps": recorded.steps,
             "places": found.places,
             "exact_places": found.exact_places,
+            "left_out": self.left_out,
             "legal": str(found.legal),
             "enumerated": found.enumerated,
             "families": dict(found.families),
@@ -215,7 +217,9 @@ class Explorer:
         """
         began = time.monotonic()
         enumeration = self.enumerate(seed, without)
-        result = Exploration(self.recorded, self.profile, enumeration, jobs=self.jobs)
+        result = Exploration(
+            self.recorded, self.profile, enumeration, jobs=self.jobs, left_out=len(without)
+        )
         result.enumeration_s = time.monotonic() - began
         began = time.monotonic()
         deadline = None if budget_s is None else began + budget_s

@@ -330,7 +330,7 @@ class _Recording:
         while not driver.pump(0.005, lambda: self._control.state is ClientState.FREE):
             if target.exit_status() is not None or self._waiting.now_s() > deadline:
                 lines = target.log.news()
-                worst = [line for line in lines if "PANIC" in line or "FATAL" in line]
+                worst = [line for line in lines if "PANIC" in line]
                 said = " / ".join(worst[:1] or lines[-3:]) or "no reason"
                 raise TargetUnusable(f"the engine does not start: {said}")
 

@@ -27,10 +27,10 @@ def show(console: Console, result: Exploration) -> None:
     """All of it."""
     console.print(_figures(result))
     for line in notes(result):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for number, group in enumerate(result.groups, 1):
         for line in lines_about(number, group, result):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _figures(result: Exploration) -> Table:
@@ -61,7 +61,12 @@ def notes(result: Exploration) -> list[str]:
     found = result.enumeration
     lines = []
     sampled = found.places - found.exact_places
-    if sampled:
+    if result.left_out:
+        lines.append(
+            f"of the run without {result.left_out:,} syncs only states were enumerated in which "
+            "something is lost that they had protected"
+        )
+    elif sampled:
         lines.append(
             f"at {found.exact_places:,} of {found.places:,} places every legal state was "
             f"enumerated; at the other {sampled:,} there are too many: all kept and lost, "
@@ -132,4 +137,4 @@ def show_recoveries(console: Console, result: Recoveries) -> None:
         ]
         lines += [f"    {cause_in_words(cause)}" for cause in group.minimal.causes[:SHOWN]]
         for line in lines:
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
