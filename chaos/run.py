@@ -20,6 +20,7 @@ from typing import Any, Final
 from chaos.driver import ClientState, Driver
 from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
+from chaos.faults.disk.licence import OUT_OF_CONTRACT
 from chaos.faults.disk.looking import Looker
 from chaos.faults.doing import Deeds
 from chaos.faults.places import parse_fault
@@ -470,12 +471,22 @@ class Run:
         for violation in [*self._judge.hear(self.history.events), *self._judge.close()]:
             self._observer.violation(violation)
 
+    def _beyond_contract(self) -> str:
+        """What was done to it that no database is bound to stand, for the verdict."""
+        beyond = [
+            event.value["fault"]
+            for event in self.history
+            if event.f == "licence" and event.value["label"] == OUT_OF_CONTRACT
+        ]
+        names = " and ".join(dict.fromkeys(beyond))
+        return f"; OUT OF CONTRACT: {names}, no database is bound to stand that" if beyond else ""
+
     def _conclude(self) -> None:
         """RUN-1. The crash that was to lead to a hunt is not the fault that was planned."""
         outcome = self.outcome
         if outcome.violations:
             outcome.verdict = Verdict.VIOLATED
-            outcome.reason = outcome.violations[0].message
+            outcome.reason = outcome.violations[0].message + self._beyond_contract()
         elif not outcome.is_complete:
             raise HarnessBroken("the run could not go on, and no checker says why")
         elif not outcome.struck:

@@ -18,10 +18,28 @@ under the baton only.
 
     power-loss             all die at one step, and of what was not synced the disk keeps what it
                            likes; perhaps again in the recovery that follows
-                           (chaos/faults/outages.py)
+                           (chaos/faults/power.py)
+    fsync-fails            one fsync, by place, fails with EIO, and what it was to write is dropped;
+                           in some cycles the power goes a while later
+    io-error               a read or a write, by place, fails with EIO, once or a few times
+    disk-full              a write, by place, fails with ENOSPC; or there is no more room than so
+                           many bytes, for a while
+    short-io               a read or a write, by place, does half of what it was asked to
+    lost-write             a write, by place, is said to be done and is not; then the power goes
+    bit-rot                a bit on the disk changes while the server is down (chaos/faults/disk)
+    wal-rot                the same, in WAL that recovery must replay
 
-Labels: every one of these is recoverable, a power loss where the profile is in contract. Nothing
-that was acknowledged may be lost.
+What PostgreSQL must do after each of them, and may say, is in properties/checkers: an ERROR, a
+PANIC and a crash restart, a start that is given up.
+
+Each fault has a label. *Recoverable*: nothing that was acknowledged may be lost, nothing may be
+wrong, and a server that ends is back as soon as the disk is well again. *Detectable*: the server
+must say so, and never go on with what is wrong; when the disk is as it was, everything is there.
+*Out of contract*: no database is bound to stand it, and a violation says that. Kills and stops are
+recoverable, and so are a power loss where the profile is in contract, fsync-fails, io-error,
+disk-full and short-io. Rot of a page, of pg_control and of a checkpoint's record is detectable.
+Out of contract are a lost write (the page before it has a checksum that is right) and rot in other
+WAL, which nobody can tell from the end of the WAL.
 """
 
 from __future__ import annotations
@@ -50,8 +68,8 @@ STOPS: Final = (
 )
 PLACE: Final = "place"
 POWER_LOSS: Final = "power-loss"
-FAILURES: Final = ("fsync-fails", "io-error", "disk-full", "short-io")
-"""A call that fails, or a disk that is full."""
+FAILURES: Final = ("fsync-fails", "io-error", "disk-full", "short-io", "lost-write")
+"""A call that fails, or a disk that is full, or says that it has done what it has not."""
 ROTS: Final = ("bit-rot", "wal-rot")
 """Something on the disk changes while the server is down."""
 DISK: Final = (POWER_LOSS, *FAILURES, *ROTS)

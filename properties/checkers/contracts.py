@@ -197,6 +197,5 @@ CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[Problem]]]] = {
     "bit-rot": came_back,
     "wal-rot": came_back,
     "lost-write": came_back,
-    "misdirected-write": came_back,
     "power-loss": lit_again,
 }

@@ -133,7 +133,7 @@ def disk_contract(strike: Facts, seen: Facts) -> Iterator[Problem]:
     special = {"quota": full_disk, "rot": rotten_page}.get(disk["error"])
     if special is not None:
         yield from special(strike, seen)
-    elif disk["error"] in ("lose", "misdirect"):
+    elif disk["error"] == "lose":
         yield from came_back(strike, seen)
     else:
         yield from _answered(strike, seen)

@@ -90,7 +90,8 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     is_quota = chance.random() < SHARE_OF_QUOTA
     rot, at = chance.choice(ROT), chance.randrange(1 << 16)
     after = " after checkpoint" if chance.random() < SHARE_AFTER_CHECKPOINT else ""
-    loses_power = kind == "fsync-fails" and chance.random() < SHARE_OF_POWER_LOSSES
+    loses_power = chance.random() < SHARE_OF_POWER_LOSSES and kind == "fsync-fails"
+    loses_power |= kind == "lost-write"
     choice, delay_ms = chance.randrange(1 << 32), chance.choice((5, 100, 500, 1500))
     suffix = "" if times == 1 else f" {times} times"
     if kind == "disk-full" and is_quota:
@@ -103,7 +104,6 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
         "disk-full": (*write, "enospc" + suffix),
         "short-io": (*access, "short"),
         "lost-write": (*page, "lose"),
-        "misdirected-write": (*page, "misdirect"),
     }[kind]
     if loses_power:
         return DiskFault(f"{place}: {action}", occasion, f"{POWER_LOSS_AFTER}{delay_ms}ms", choice)

@@ -20,7 +20,6 @@ LABELS: Final = {
     "disk-full": RECOVERABLE,
     "short-io": RECOVERABLE,
     "bit-rot": DETECTABLE,
-    "misdirected-write": DETECTABLE,
     "lost-write": OUT_OF_CONTRACT,
     "wal-rot": OUT_OF_CONTRACT,
 }
@@ -40,8 +39,10 @@ SAID: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("XX001", "58030", "XX000"),
         r"page verification failed|invalid page in block|control file|database files|checkpoint",
     ),
-    "misdirect": (("XX001",), r"page verification failed|invalid page in block"),
-    "lose": ((), r"(?!)"),
+    "lose": (
+        ("XX001", "XX000"),
+        r"invalid page in block|read (only )?\d+ of|could not|unexpected|invalid",
+    ),
 }
 """By what the disk does: the SQLSTATEs, and what log lines and messages must contain."""
 
