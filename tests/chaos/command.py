@@ -11,21 +11,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`chaos run` as a process."""
+def start(scratch: Path, *arguments: str, planted: str = "") -> subprocess.Popen[str]:
+    """`chaos run` as a process; with bugs planted, if there is a directory of them."""
+    path = os.pathsep.join(filter(None, (planted, str(ROOT))))
     return subprocess.Popen(
         [sys.executable, "-m", "chaos", "run", "--out", str(scratch / "out"), *arguments],
         cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def chaos(scratch: Path, *arguments: str) -> tuple[int, str, str]:
+def chaos(scratch: Path, *arguments: str, planted: str = "") -> tuple[int, str, str]:
     """`chaos run` to its end: status, output, errors."""
-    process = start(scratch, *arguments)
+    process = start(scratch, *arguments, planted=planted)
     output, errors = process.communicate(timeout=150)
     assert "Traceback" not in output + errors
     return process.returncode, output, errors
