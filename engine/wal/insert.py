@@ -122,12 +122,13 @@ class WalInserter:
 
         The caller, who may hold the page locked only SHARED, keeps checkpoints from beginning
         (`delay_checkpoint`) until the buffer is marked dirty. `block.page` should be a copy, since
-        others may set hints meanwhile.
+        others may set hints meanwhile. Without full_page_writes the record has no image, as in
+        PostgreSQL since 14, and only moves the page's LSN.
         """
         if page_lsn(block.page) > self._words[REDO_LSN]:
             return INVALID_LSN
-        image = block._replace(flags=block.flags & STANDARD | FORCE_IMAGE, data=b"")
-        return self.insert(RM_XLOG, FPI_FOR_HINT, b"", (image,))
+        whole = block._replace(flags=block.flags & STANDARD, data=b"")
+        return self.insert(RM_XLOG, FPI_FOR_HINT, b"", (whole,))
 
     def is_allowed(self) -> bool:
         """Whether this process may insert: after recovery all may, before only who `allow`ed

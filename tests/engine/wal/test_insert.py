@@ -171,6 +171,16 @@ def test_hint_image_is_logged_once_between_redo_points(tmp_path: Path) -> None:
     assert (record.rmid, record.info) == (Rmgr.XLOG, 0xA0)
 
 
+@pytest.mark.parametrize("full_page_writes", [True, False])
+def test_a_hint_logs_its_page_only_with_full_page_writes(
+    tmp_path: Path, full_page_writes: bool
+) -> None:
+    cluster = WalCluster(tmp_path)
+    cluster.wal.set_full_page_writes(full_page_writes)
+    cluster.wal.flush(cluster.wal.insert_image_for_hint(block(data_page(0))))
+    assert (cluster.records()[-1].blocks[0].image is not None) is full_page_writes
+
+
 # recovery ----------------------------------------------------------------------------------------
 
 
