@@ -37,6 +37,8 @@ from chaos.targets.api import TargetUnusable
 STATES: Final = 400
 """So many states are checked of each barrier before nothing is said to break."""
 AT_ONCE: Final = 24
+CLEAN: Final = 60
+"""So many states of each run as it is are checked first."""
 WAL: Final = "WAL"
 NOT_SERVING: Final = ("host", "cli")
 """Of the engine's packages: the door itself, and commands."""
@@ -183,6 +185,7 @@ class Search:
         """Every barrier of a run; or, with `broken`, those that are not among them."""
         recorded, flushes = self._record_counting(script)
         with self._explorer(recorded, profile) as explorer:
+            self._check_clean(explorer)
             for barrier, reached in barriers_of(recorded.operations).items():
                 wanted = broken is None or (
                     bool(circumstance.syncs)
@@ -199,6 +202,19 @@ class Search:
             if not is_known and self.only in f"{site} / {WAL}":
                 tried = Tried("flush", site, WAL, reached, under=circumstance.said)
                 yield tried, self._without_flush(tried, script, profile) or recorded
+
+    def _check_clean(self, explorer: Explorer) -> None:
+        """With all barriers nothing may break, or nothing follows from what breaks without one."""
+        states = explorer.enumerate(self.script.seed).states
+        chance = stream(self.script.seed, "disk", "barriers", "clean")
+        chosen = chance.sample(states, min(CLEAN, len(states)))
+        self.on_progress("with all barriers", 0, len(chosen), 0)
+        for state, violations in explorer.check(chosen, frozenset(), None):
+            if violations:
+                raise HarnessBroken(
+                    f"with all barriers in place a crash before operation {state.place} is not"
+                    f" stood: {violations[0].check}: {violations[0].message}"
+                )
 
     def _record_counting(self, script: Script) -> tuple[Recorded, dict[str, int]]:
         with tempfile.TemporaryDirectory(prefix="chaos-") as directory:

@@ -8,6 +8,8 @@ between two others, and the shared buffers are so few that pages are written bet
     checkpoint  asked for by the controller; the clients go on meanwhile
     make, drop  a table of the controller's own
     truncate  a table whose rows are all deleted, so that VACUUM cuts its file
+    evict     the ledger is read, over and over, while nobody writes: what was in the few shared
+              buffers is then on the disk, and not synced
     crash     every process of the server is killed, and another server started: what was written
               and not synced is then read, and relied on, by a recovery
     stop, start  a fast shutdown, and the next start
@@ -25,7 +27,7 @@ from chaos.disk.image import Image
 from chaos.disk.log import START, Position, read_log
 from chaos.disk.operations import Operation as DiskOperation
 from chaos.driver import Client, ClientState, Driver
-from chaos.explore.recorded import Phase, PlacedHistory, Recorded
+from chaos.explore.recorded import ASYNCHRONOUS, Phase, PlacedHistory, Recorded
 from chaos.history import CONTROL
 from chaos.oracle import HarnessBroken
 from chaos.scheduler.world import Schedule
@@ -53,6 +55,8 @@ MIX: Final = {"checkpoint": 0.0, "vacuum": 0.0, "padding": 3000}
 ACCOUNTS: Final = 12
 """And as many lists: a small image is recovered quickly."""
 SCRATCH_ROWS: Final = 40
+EVICTING_READS: Final = 8
+"""The hottest page needs some rounds of the clock to go."""
 FILL_ROWS: Final = 10
 FILL_TO: Final = 0.72
 """Of a segment: then a checkpoint makes the next one ahead, and the run goes on in it."""
@@ -92,8 +96,8 @@ def steps_with_crash(transactions: int) -> list[str]:
     share = max(2, transactions // 6)
     return [
         f"load {share}", "checkpoint", "make", f"load {share}", "checkpoint", "drop",
-        f"load {share}", "truncate", "checkpoint", f"load {share}", "make", "crash",
-        f"load {share}",
+        f"load {share}", "truncate", "checkpoint", f"load {share}", "make", "evict",
+        "crash", f"load {share}",
         "checkpoint", "drop", f"load {share}", "stop", "start", "load 2",
     ]  # fmt: skip
 
@@ -178,8 +182,9 @@ class _Recording:
             self._begin_phase("setup")
             for operation in self._workload.setup():
                 self._do(operation)
+            if self._settings.get("synchronous_commit", "on") in ASYNCHRONOUS:
+                self._do(checkpoint())  # else a crash could take the tables with it
             first = self._tail.length()
-            driver.accepting = True
             for step in script.steps or default_steps(script.transactions):
                 self._step(step)
             self._audit()
@@ -212,9 +217,10 @@ class _Recording:
             "make": self._make,
             "drop": self._drop,
             "truncate": self._truncate,
+            "evict": self._evict,
             "crash": self._crash,
             "stop": self._stop,
-            "start": self._start_again,
+            "start": self._start,
         }
         self._begin_phase(step)
         if word == "load":
@@ -223,6 +229,7 @@ class _Recording:
             steps[word]()
 
     def _load(self, transactions: int) -> None:
+        self._driver.accepting = True
         tally = self._driver.tally
         goal = tally.acknowledged + transactions
         if not self._driver.pump(BOUND_S, lambda: tally.acknowledged >= goal):
@@ -249,9 +256,7 @@ class _Recording:
 
     def _audit(self) -> None:
         """At the end all is read once, so that the recorded run itself can be judged."""
-        if not self._driver.drain(BOUND_S):
-            raise HarnessBroken("the clients do not come to rest")
-        self._driver.accepting = False
+        self._come_to_rest()
         self._do(self._workload.audit())
 
     def _fill(self) -> None:
@@ -275,11 +280,21 @@ class _Recording:
         size = WAL_SEGMENT_MB << 20
         return value["lsn"] % size / size
 
-    def _truncate(self) -> None:
-        """While no transaction is open, since VACUUM must see that nobody needs the rows."""
+    def _come_to_rest(self) -> None:
+        """Nobody has a transaction open, and nobody begins one."""
         if not self._driver.drain(BOUND_S):
             raise HarnessBroken("the clients do not come to rest")
         self._driver.accepting = False
+
+    def _evict(self) -> None:
+        """Clients rest until the next `load`."""
+        self._come_to_rest()
+        reads = [Statement("SELECT count(*) FROM ledger")] * EVICTING_READS
+        self._do(Operation("evict", None, run_all(reads)))
+
+    def _truncate(self) -> None:
+        """VACUUM must see that nobody needs the rows."""
+        self._come_to_rest()
         self._tables += 1
         name = f"scratch_{self._tables}"
         rows = ", ".join(f"({number}, '{'y' * 700}')" for number in range(SCRATCH_ROWS))
@@ -288,7 +303,6 @@ class _Recording:
         self._do(checkpoint())
         self._run_own("truncate", [f"DELETE FROM {name}"])
         self._do(vacuum(name))
-        self._driver.accepting = True
 
     def _run_own(self, f: str, texts: Sequence[str]) -> None:
         statements = [Statement(text, commits=True) for text in texts]
@@ -305,17 +319,12 @@ class _Recording:
 
     def _stop(self) -> None:
         driver = self._driver
-        if not driver.drain(BOUND_S):
-            raise HarnessBroken("the clients do not come to rest")
-        driver.accepting = driver.gate_open = False
+        self._come_to_rest()
+        driver.gate_open = False
         status = self._target.stop(BOUND_S)
         driver.pump(0.01)
         if status != 0:
             raise HarnessBroken(f"the recorded server stopped with exit status {status}")
-
-    def _start_again(self) -> None:
-        self._start()
-        self._driver.accepting = True
 
     # parts ---------------------------------------------------------------------------------------
 
