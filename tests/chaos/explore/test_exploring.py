@@ -12,7 +12,7 @@ import pytest
 from chaos.disk.image import Image
 from chaos.disk.profiles import PROFILES
 from chaos.explore.checking import Found
-from chaos.explore.exploring import Exploration, Explorer
+from chaos.explore.exploring import Exploration, Explorer, in_rounds, round_of
 from chaos.explore.recorded import Moment, Recorded
 from chaos.explore.report import big, lines_about, notes
 from chaos.explore.workers import OpenRecoverer, Task, Workers
@@ -214,3 +214,17 @@ def test_the_report_names_the_operation_its_role_and_where_it_was_made() -> None
 def test_big_numbers_are_readable() -> None:
     assert big(999_999) == "999,999"
     assert big(1 << 300) == "2.0 x 10^90"
+
+
+def test_when_there_is_not_time_for_all_no_part_of_the_run_is_left_out() -> None:
+    with explorer_of(a_run()) as explorer:
+        states = explorer.enumerate(0).states
+    ordered = in_rounds(states, 4)
+    assert sorted(one.number for one in ordered) == [one.number for one in states]
+    rounds = [round_of(one) for one in ordered]
+    assert rounds == sorted(rounds)
+    plain = [one.place for one in ordered if round_of(one) == 0]
+    quarter = plain[: len(plain) // 4]
+    assert quarter == sorted(quarter)
+    assert min(plain) <= quarter[0] < quarter[-1]
+    assert quarter[-1] >= max(plain) - 4
