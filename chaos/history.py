@@ -46,7 +46,7 @@ class Event:
     type: EventType
     process: Process
     f: str
-    value: Any
+    value: Any = None
     transaction: int | None = None
     isolation: str | None = None
     error: str | None = None
