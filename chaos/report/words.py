@@ -7,8 +7,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from chaos.faults.catalogue import PLACE, POWER_LOSS
+from chaos.faults.disk.licence import LABELS
 from chaos.faults.places import SELF, STOP, parse_fault
-from chaos.faults.reach import CRASH, LOAD, SHUTDOWN, START
+from chaos.faults.reach import AGAIN, CRASH, FILLING, LOAD, SHUTDOWN, START
 from chaos.losses import FATES
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 BEFORE = {
     LOAD: "",
+    FILLING: "much WAL, ",
+    AGAIN: "killed logger, then ",
     CRASH: "killed backend, then ",
     START: "killed all, then ",
     SHUTDOWN: "shut down, then ",
@@ -63,6 +66,8 @@ def deed(report: CycleReport) -> str:
         return deed_at_place(report, strike)
     if report.fault == POWER_LOSS:
         return outage(report, strike)
+    if report.fault in LABELS:
+        return failure(report, strike)
     stopped = report.fault.startswith("stop:")
     if not strike.struck and not strike.kills:
         return f"{report.fault} did not strike ({strike.missed})"
@@ -88,6 +93,22 @@ def deed_at_place(report: CycleReport, strike: Strike) -> str:
     return f"{first}{'stopped' if action.kind == STOP else 'killed'}{who} at {placed.place}"
 
 
+def failure(report: CycleReport, strike: Strike) -> str:
+    """`fsync-fails: eio at checkpointer fsync of base/5/16384`."""
+    disk = strike.disk
+    if not disk:
+        return f"{report.fault} did not strike ({strike.missed})"
+    if disk["error"] == "rot":
+        became = "noticed" if disk["noticed"] else "not noticed" if disk["is_there"] else "healed"
+        told = f"bit {disk['bit']} of block {disk['block']} of {disk['file']}: {became}"
+    elif disk["error"] == "quota":
+        told = f"{size(disk['size'])} were left"
+    else:
+        told = f"{disk['error']} at {disk['role']} {disk['call']}"
+        told += f" of {disk['file']}" if disk["file"] else ""
+    return f"{report.fault}: {told}" + (", then power lost" if strike.power else "")
+
+
 def outage(report: CycleReport, strike: Strike) -> str:
     """`killed backend, then power lost at startup fsync 2 and again (4 lost, 1 torn, 7 kept)`."""
     text = f"{BEFORE[report.occasion] if report.placed else ''}power lost"
@@ -110,7 +131,8 @@ def cycle_line(report: CycleReport, cycles: int) -> str:
     if report.stop is not None and report.stop.struck:
         parts[0] += f", {report.stop.name.removeprefix('stop:')} stopped before"
     reaction = report.reaction
-    if reaction is not None and report.strike is not None and report.strike.kills:
+    strike = report.strike
+    if reaction is not None and strike is not None and (strike.kills or reaction.replay):
         parts.append(f"back in {seconds(reaction.recovery_s)}")
         replay = reaction.replay
         if replay is not None and replay.records is not None:
