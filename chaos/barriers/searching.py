@@ -16,12 +16,13 @@ import random
 import shlex
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from chaos.barriers.flushes import COUNT, LEAVE_OUT, counted_in
+from chaos.barriers.flushes import COUNT, LEAVE_OUT, TOLD_IN, counted_in, steps_in
 from chaos.barriers.sites import sites_in_source
 from chaos.disk.profiles import PROFILES, Profile
 from chaos.explore.enumeration import Enumeration, State
@@ -37,6 +38,8 @@ from chaos.targets.api import TargetUnusable
 STATES: Final = 400
 """So many states are checked of each barrier before nothing is said to break."""
 AT_ONCE: Final = 24
+SOON: Final = 6
+"""So many operations later whatever was left out has mostly been made up for."""
 CLEAN: Final = 60
 """So many states of each run as it is are checked first."""
 WAL: Final = "WAL"
@@ -163,6 +166,8 @@ class Search:
 
     def not_reached(self, tried: Sequence[Tried]) -> list[str]:
         """Call sites in the source that no recorded run has reached."""
+        if self.only:
+            return []
         reached = {one.site for one in tried if one.reached}
         return [site for site in sites_in_source(PACKAGE, NOT_SERVING) if site not in reached]
 
@@ -236,23 +241,34 @@ class Search:
         """The run without it, if it could be recorded."""
         patch = f"{LEAVE_OUT} {tried.site}"
         tried.command = self._command(script, profile, ["--patch", patch])
-        script = replace(script, patches=(*script.patches, patch))
-        try:
-            recorded = record_and_verify(script, self.suite, self.on_progress)
-        except (HarnessBroken, TargetUnusable) as error:
-            tried.refused = str(error)
-            return None
+        with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
+            path = Path(directory) / "steps"
+            script = replace(script, patches=(*script.patches, f"{patch}{TOLD_IN}{path}"))
+            try:
+                recorded = record_and_verify(script, self.suite, self.on_progress)
+            except (HarnessBroken, TargetUnusable) as error:
+                tried.refused = str(error)
+                return None
+            steps = steps_in(path)
         with self._explorer(recorded, profile) as explorer:
-            self._look(tried, explorer, frozenset())
+            self._look(tried, explorer, frozenset(), _places_of(steps, recorded))
         return recorded
 
-    def _look(self, tried: Tried, explorer: Explorer, without: frozenset[int]) -> None:
-        """Until something breaks, or so many states were checked."""
+    def _look(
+        self,
+        tried: Tried,
+        explorer: Explorer,
+        without: frozenset[int],
+        left_out: Sequence[int] = (),
+    ) -> None:
+        """Until something breaks, or so many states were checked; first behind the places at which
+        something was left out.
+        """
         began = time.monotonic()
         enumeration = explorer.enumerate(self.script.seed, without)
         tried.enumerated, tried.distinct = enumeration.enumerated, enumeration.distinct
         chance = stream(self.script.seed, "disk", "barriers", tried.how, tried.site, tried.file)
-        for part in in_parts(enumeration, self.states, chance):
+        for part in in_parts(enumeration, self.states, chance, left_out):
             violating = []
             for state, violations in explorer.check(part, without, None):
                 tried.checked += 1
@@ -276,14 +292,24 @@ class Search:
         return shlex.join([*told, "--profile", profile.name, *words])
 
 
-def in_parts(enumeration: Enumeration, most: int, chance: random.Random) -> Iterator[list[State]]:
-    """States to check, a few at once: the plain ones first, each round in a drawn order."""
-    rounds: dict[int, list[State]] = {}
-    for state in enumeration.states:
-        rounds.setdefault(round_of(state), []).append(state)
-    order: list[State] = []
-    for number in sorted(rounds):
-        chance.shuffle(rounds[number])
-        order += rounds[number]
+def in_parts(
+    enumeration: Enumeration, most: int, chance: random.Random, left_out: Sequence[int] = ()
+) -> Iterator[list[State]]:
+    """States to check, a few at once: those soon behind a place at which something was left out;
+    the plain ones before others; and else in a drawn order.
+    """
+    near = {place + after for place in left_out for after in range(SOON)}
+
+    def rank(state: State) -> tuple[bool, int, float]:
+        is_near = state.place in near or state.first_place in near
+        return not is_near, round_of(state), chance.random()
+
+    order = sorted(enumeration.states, key=rank)
     for start in range(0, min(most, len(order)), AT_ONCE):
         yield order[start : min(start + AT_ONCE, most)]
+
+
+def _places_of(steps: Sequence[int], recorded: Recorded) -> list[int]:
+    """The places of the log at which the schedule was at these steps."""
+    known = [operation.step for operation in recorded.operations]
+    return [bisect_right(known, step) for step in steps]

@@ -65,6 +65,18 @@ def test_plain_states_are_checked_first_and_no_more_than_asked() -> None:
     assert {state.family for state in order[30:]} == {"one"}
 
 
+def test_states_soon_behind_what_was_left_out_come_before_all_others() -> None:
+    states = [a_state(number, "torn" if number % 2 else "all") for number in range(100)]
+    order = [
+        state.place
+        for part in in_parts(Enumeration(states), 100, random.Random(1), [60])
+        for state in part
+    ]
+    assert sorted(order[:6]) == list(range(60, 66))
+    assert {place % 2 for place in order[:3]} == {0}
+    assert sorted(order) == list(range(100))
+
+
 def test_call_sites_are_found_in_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
