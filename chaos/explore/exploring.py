@@ -30,7 +30,7 @@ from chaos.explore.omission import enumerate_omission
 from chaos.explore.recorded import Recorded
 from chaos.explore.wording import file_kind, in_words, without_line
 from chaos.explore.workers import OpenRecoverer, Replayed, Task, Workers
-from chaos.oracle import Suite, Violation
+from chaos.oracle import HarnessBroken, Suite, Violation
 from chaos.seeds import stream
 
 MOST_MINIMISED: Final = 40
@@ -305,6 +305,7 @@ class Explorer:
                 self._on_progress("minimising", minimised, len(violating), len(violating))
                 minimal = self._minimise(one, signature, without)
                 group = self._with_cause(same, minimal)
+                violation = self._said_of(one.state.place, minimal, signature, without)
             elif group is None:
                 group = next((group for group in same if group.minimal is None), None)
             if group is not None:
@@ -321,6 +322,17 @@ class Explorer:
             return self.checker.judge(state.place, self.recover(state.place, choice, without))
 
         return minimise(disk, state.choice, signature, check)
+
+    def _said_of(
+        self, place: int, minimal: Minimal, signature: Signature, without: frozenset[int]
+    ) -> Violation:
+        """What the checkers say of the smallest choice: less than of the one it came from."""
+        found = self.recover(place, minimal.choice, without)
+        same = (v for v in self.checker.judge(place, found) if (v.check, v.kind) == signature)
+        violation = next(same, None)
+        if violation is None:
+            raise HarnessBroken("a crash state that was recovered twice was not the same twice")
+        return violation
 
     def _member_of(
         self, one: Violating, groups: Sequence[Group], without: frozenset[int]

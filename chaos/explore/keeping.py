@@ -8,14 +8,12 @@ data-crash/     the crash image, not yet recovered
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from chaos.bundle import HISTORY, new_directory, write_summary
-from chaos.disk.model import Disk
 from chaos.explore.exploring import Explorer, Group
-from chaos.history import Event
+from chaos.history import write_history
 from chaos.losses import FILE, Loss, write_losses
 
 CRASH: Final = "data-crash"
@@ -37,7 +35,7 @@ def keep(
     image = explorer.image(state.place, choice, without)
     image.write(path / CRASH)
     found = explorer.recover(state.place, choice, without)
-    _write_events(path / HISTORY, explorer.checker.history(state.place, found))
+    write_history(path / HISTORY, explorer.checker.history(state.place, found))
     disk = explorer.disk(state.place, without)
     events = explorer.recorded.history_at(state.place)
     loss = Loss(
@@ -50,7 +48,7 @@ def keep(
         pending=disk.pending,
         choice=choice,
         states=disk.count_states(),
-        before=_cached_digest(disk),
+        before=disk.cached().digest(),
         image=image.digest(),
     )
     write_losses(path / FILE, [loss])
@@ -62,12 +60,3 @@ def keep(
 def _step(explorer: Explorer, place: int) -> int:
     operations = explorer.recorded.operations
     return operations[place - 1].step if place else 0
-
-
-def _cached_digest(disk: Disk) -> str:
-    return disk.cached().digest()
-
-
-def _write_events(path: Path, events: Sequence[Event]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(event.to_json() + "\n" for event in events)
