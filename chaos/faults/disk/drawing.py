@@ -29,7 +29,7 @@ FSYNCS: Final[dict[str, tuple[Seat, ...]]] = {
     LOAD: (
         ("checkpointer", "fsync", 12),
         ("checkpointer", "fsync", 12),
-        ("checkpointer", "fsync_directory", 3),
+        ("checkpointer", "fsync_directory", 1),
         ("backend", "fsync", 60),
         ("walwriter", "fsync", 2),
         ("backend", "fsync_directory", 1),
@@ -39,8 +39,8 @@ FSYNCS: Final[dict[str, tuple[Seat, ...]]] = {
 }
 WRITES: Final[dict[str, tuple[Seat, ...]]] = {
     LOAD: (
-        ("checkpointer", "pwrite", 40),
-        ("backend", "pwrite", 80),
+        *(("checkpointer", "pwrite", 40),) * 4,
+        *(("backend", "pwrite", 80),) * 3,
         ("walwriter", "pwrite", 2),
         ("bgwriter", "pwrite", 1),
     ),

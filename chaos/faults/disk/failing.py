@@ -28,6 +28,7 @@ from chaos.targets.api import Target
 REPORT_BOUND_S: Final = 1.0
 """Who is not heard of the error within so long says nothing about it."""
 AFTER_REPORT_S: Final = 0.02
+TOLD_BOUND_S: Final = 1.0
 STARTS_WHILE_FULL: Final = 2
 
 
@@ -96,6 +97,7 @@ class DiskFailures:
             **self.target().where_struck(self._placer.armed),
         }
         self._await_report(error)
+        self._let_it_be_told()
 
     def _await_report(self, error: str) -> None:
         """Until the log tells of the error, or somebody has ended; then a little longer, in which
@@ -103,6 +105,11 @@ class DiskFailures:
         """
         if self._driver.pump(REPORT_BOUND_S, lambda: self._is_reported(error)):
             self._driver.pump(AFTER_REPORT_S)
+
+    def _let_it_be_told(self) -> None:
+        """Whoever was at something when the disk failed may be slow to log it."""
+        self._driver.drain(TOLD_BOUND_S)
+        self._driver.pump(AFTER_REPORT_S)
 
     def _is_reported(self, error: str) -> bool:
         self._watch.read_log()
@@ -131,6 +138,7 @@ class DiskFailures:
             self.target().unlimit_disk()  # FAIL-2
             self.end_licence(licence)
         if strike.struck:
+            self._let_it_be_told()
             strike.disk = {
                 "error": "quota",
                 "occasion": "load",

@@ -22,10 +22,15 @@ class Looker:
         self._audit = audit
 
     def checkpoint(self, seconds: float) -> None:
-        """One that is complete, if there is time for it."""
-        if self._is_free():
-            self._driver.begin(self._control, checkpoint())
-            self._driver.pump(seconds, self._is_free)
+        """One that is complete, if there is time for it; nothing is changed meanwhile."""
+        driver = self._driver
+        driver.accepting = False
+        try:
+            if driver.drain(seconds) and self._is_free():
+                driver.begin(self._control, checkpoint())
+                driver.pump(seconds, self._is_free)
+        finally:
+            driver.accepting = True
 
     def look(self, seconds: float, is_hopeless: Callable[[], bool]) -> Event | None:
         """How an audit ended; None when there was no connection or no answer."""
