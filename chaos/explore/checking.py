@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chaos.explore.recorded import Recorded, after
+from chaos.explore.recorded import Known, Recorded, after
 from chaos.history import Event
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
 from chaos.workloads.api import Answer, RolledBack, Statement, WrongAnswer
@@ -84,19 +84,17 @@ class Checker:
         self.audit = Audit(recorded.workload, recorded.mix)
         self._recorded = recorded
         self._suite = suite
-        self._judged: dict[tuple[int, bool, str], tuple[Violation, ...]] = {}
-        self._histories: dict[int, list[Event]] = {}
+        self._judged: dict[tuple[Known, str], tuple[Violation, ...]] = {}
+        self._histories: dict[Known, list[Event]] = {}
 
     def judge(self, place: int, found: Found) -> tuple[Violation, ...]:
         """What is wrong when this was found after a crash at this place; () when nothing is."""
         if found.failure:
             return (Violation(RECOVERY, f"recovery fails: {found.failure}", {}, "fails"),)
-        key = (place, found.key())
-        history = self._history_at(place)
-        short = (self._recorded.heard(place), self._doubtful(history), key[1])
-        if short not in self._judged:
-            self._judged[short] = self._judge(history, found)
-        return self._judged[short]
+        key = (self._recorded.known_at(place), found.key())
+        if key not in self._judged:
+            self._judged[key] = self._judge(self._history_at(place), found)
+        return self._judged[key]
 
     def history(self, place: int, found: Found) -> list[Event]:
         """The history that is judged."""
@@ -122,13 +120,10 @@ class Checker:
         return tuple(violations)
 
     def _history_at(self, place: int) -> list[Event]:
-        if place not in self._histories:
-            self._histories[place] = self._recorded.history_at(place)
-        return self._histories[place]
-
-    @staticmethod
-    def _doubtful(history: list[Event]) -> bool:
-        return any(event.type == "info" for event in history)
+        known = self._recorded.known_at(place)
+        if known not in self._histories:
+            self._histories[known] = self._recorded.history_at(place)
+        return self._histories[known]
 
 
 def verify_recording(recorded: Recorded, suite: Suite) -> None:

@@ -29,6 +29,9 @@ CUT: Final = "the power was cut"
 """The error of what was under way."""
 
 
+Known = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A statement that a transaction was about to send: where, what the transaction had seen until
@@ -114,10 +117,18 @@ class Recorded:
     acknowledged: int = 0
     steps: int = 0
     virtual_s: float = 0.0
+    _statement_places: list[int] | None = None
 
     def heard(self, place: int) -> int:
         """How many events had been seen when the crash came at this place."""
         return bisect_right(self.places, place)
+
+    def known_at(self, place: int) -> Known:
+        """Equal for places with the same history: how many events and statements there had been."""
+        if self._statement_places is None:
+            noted = (one.place for moments in self.moments.values() for one in moments)
+            self._statement_places = sorted(noted)
+        return self.heard(place), bisect_right(self._statement_places, place)
 
     def history_at(self, place: int) -> list[Event]:
         """The history of a run that was cut off at this place (EXPLORE-1)."""

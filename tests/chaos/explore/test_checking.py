@@ -71,6 +71,16 @@ def test_a_history_that_was_cut_off_is_well_formed_at_every_place() -> None:
         list(checker.finish())
 
 
+def test_places_that_share_a_history_are_told_from_those_that_do_not() -> None:
+    """What was judged at one place is taken for another only if it is the same question."""
+    recorded = a_run()
+    for place in range(11):
+        for other in range(11):
+            if recorded.known_at(place) == recorded.known_at(other):
+                assert recorded.history_at(place) == recorded.history_at(other)
+    assert recorded.known_at(4) != recorded.known_at(5)
+
+
 def found(*transactions: int, error: str = "", failure: str = "") -> Found:
     """An audit that has these in the ledger."""
     ledger: list[tuple[str | None, ...]] = [(str(number),) for number in transactions]
@@ -124,6 +134,7 @@ def test_equal_cases_are_judged_once() -> None:
     checker.judge(9, found(1, 2, 3))
     once = len(made)
     assert once
+    assert a_run().known_at(10) == a_run().known_at(9)
     checker.judge(10, found(1, 2, 3))
     assert len(made) == once
     checker.judge(9, found(1, 2))
