@@ -20,7 +20,7 @@ from chaos.faults.catalogue import (
     UnknownFault,
     parse_faults,
 )
-from chaos.faults.places import parse_fault
+from chaos.faults.places import ALL, KILL, Action, parse_fault
 from chaos.faults.reach import REACH
 from chaos.plan import BATON, FREE, SCHEDULES, Cycle, Plan, Wishes, make_plan
 from chaos.seeds import child_seed, stream
@@ -171,3 +171,47 @@ def test_fault_lists_and_groups() -> None:
 def test_unknown_faults_are_refused_by_name(text: str) -> None:
     with pytest.raises(UnknownFault):
         parse_faults(text)
+
+
+# power losses ------------------------------------------------------------------------------------
+
+POWER = Wishes(faults=("power-loss",))
+
+
+@given(seed=SEEDS)
+def test_a_power_loss_is_a_death_of_all_at_a_place_and_perhaps_again_in_recovery(seed: int) -> None:
+    for cycle in make_plan(seed, POWER).cycles:
+        fault = cycle.fault
+        for text in filter(None, (fault.placed, *fault.then)):
+            placed = parse_fault(text)
+            assert (str(placed), placed.action) == (text, Action(KILL, (ALL,)))
+            assert placed.place.role in REACH
+        assert bool(fault.placed) == bool(fault.occasion)
+
+
+def test_several_power_losses_in_a_row_are_ordinary() -> None:
+    drawn = [cycle.fault for seed in range(100) for cycle in make_plan(seed, POWER).cycles]
+    in_recovery = Counter(len(fault.then) for fault in drawn)
+    assert in_recovery[1] > len(drawn) // 5
+    assert in_recovery[2] > len(drawn) // 20
+    assert len({fault.choice for fault in drawn}) == len(drawn)
+    assert {fault.occasion for fault in drawn} == {"", "load", "crash", "shutdown"}
+
+
+@given(seed=SEEDS)
+def test_beside_a_power_loss_no_setting_is_drawn_that_breaks_promises(seed: int) -> None:
+    plan = make_plan(seed, Wishes())
+    if any(cycle.fault.name in DISK for cycle in plan.cycles):
+        assert not {"fsync", "full_page_writes"} & plan.settings.keys()
+        assert plan.profile == "strict"
+    else:
+        assert plan.profile is None
+    pinned = make_plan(seed, Wishes(faults=("power-loss",), settings={"fsync": "off"}))
+    assert pinned.settings["fsync"] == "off"
+
+
+def test_the_profile_is_the_users_to_choose() -> None:
+    plan = make_plan(1, Wishes(faults=("power-loss",), profile="xfs"))
+    assert plan.profile == "xfs"
+    assert replace(plan, profile="strict") == make_plan(1, POWER)
+    assert make_plan(1, Wishes(faults=("backend",), profile="xfs")).profile is None
