@@ -98,7 +98,7 @@ def difference(
         return (
             f"the same plan ran twice and was not the same run from step {traces.step} on:\n{shown}"
         )
-    if image := differing_image(one.get("power_losses", ()), other.get("power_losses", ())):
+    if image := differing_image(one["power_losses"], other["power_losses"]):
         return f"two runs with the same steps left different crash images: {image}"
     if one["digest"] != other["digest"]:
         return f"the same steps have two digests: {one['digest']} and {other['digest']}"

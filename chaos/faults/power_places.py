@@ -33,13 +33,13 @@ class Spot(NamedTuple):
 
 FIRST: Final = (
     Spot(14, LOAD, "checkpointer", "pwrite", 12),
-    Spot(20, LOAD, "checkpointer", "fsync", 3),
+    Spot(26, LOAD, "checkpointer", "fsync", 3),
     Spot(14, LOAD, "checkpointer", "buffer-written", 12),
     Spot(2, LOAD, "checkpointer", "fsync_directory", 4),
     Spot(1, LOAD, "checkpointer", "rename", 1),
     Spot(1, LOAD, "checkpointer", "unlink", 1),
     Spot(1, LOAD, "checkpointer", "checkpoint-redo-taken", 1),
-    Spot(22, LOAD, "checkpointer", "checkpoint-buffers-written", 1),
+    Spot(30, LOAD, "checkpointer", "checkpoint-buffers-written", 1),
     Spot(2, LOAD, "checkpointer", "checkpoint-files-synced", 1),
     Spot(2, LOAD, "checkpointer", "checkpoint-record-flushed", 1),
     Spot(3, LOAD, "checkpointer", "checkpoint-control-file-written", 1),

@@ -35,7 +35,8 @@ def keep(path: Path) -> dict[str, Any]:
     (path / HISTORY).write_text(f"{json.dumps(event)}\n{json.dumps(event | {'index': 1})}\n")
     (path / LOGS / "server.log").write_text("LOG:  started\n")
     (path / DATA / "base" / "1").write_bytes(bytes(10_000))
-    return {"digest": "ab", "verdict": "held", "reason": ""}
+    losses = [{"cycle": 1, "step": 9, "image": "0a"}]
+    return {"digest": "ab", "verdict": "held", "reason": "", "power_losses": losses}
 
 
 def another_step(path: Path, _: dict[str, Any]) -> None:
@@ -46,6 +47,11 @@ def another_step(path: Path, _: dict[str, Any]) -> None:
 def another_digest(_: Path, result: dict[str, Any]) -> None:
     """As if the digest were of something else."""
     result["digest"] = "cd"
+
+
+def another_image(_: Path, result: dict[str, Any]) -> None:
+    """The disk kept something else."""
+    result["power_losses"] = [{"cycle": 1, "step": 9, "image": "0b"}]
 
 
 def another_event(path: Path, _: dict[str, Any]) -> None:
@@ -87,6 +93,7 @@ def no_trace(path: Path, _: dict[str, Any]) -> None:
     ("change", "said"),
     [
         (another_step, "not the same run from step 10 on"),
+        (another_image, "different crash images: the power loss at step 9, in cycle 1"),
         (another_digest, "the same steps have two digests: ab and cd"),
         (another_event, "different histories: event 1, time_us: 5, then 6"),
         (fewer_events, "different histories: the second one ends before event 1"),
