@@ -284,7 +284,9 @@ def plainer_workload(search: Search) -> None:
             if isinstance(value, float):
                 put_default(search, ["mix", name, field], 0.0)
             else:
-                lower(search, ["mix", name, field], least=0 if field in ("padding", "filler") else 1)
+                lower(
+                    search, ["mix", name, field], least=0 if field in ("padding", "filler") else 1
+                )
 
 
 def _without_shares(mixes: Object) -> Object:
