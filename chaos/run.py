@@ -322,7 +322,7 @@ class Run:
             report.reaction = reaction
         value = {"cycle": cycle.number, "strike": strike.to_object()}
         self.history.note("reaction", value | {"reaction": reaction.to_object()})
-        if reaction.recovery_s is not None and strike.kills:
+        if reaction.recovery_s is not None and (strike.kills or reaction.replay is not None):
             self.outcome.recoveries_s.append(reaction.recovery_s)
             if reaction.replay is not None:
                 self.outcome.replays.append(reaction.replay)

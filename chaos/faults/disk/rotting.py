@@ -76,6 +76,8 @@ class Rotting:
         strike.struck = True
         self._watch.restart(strike, reaction)
         event = self._looker.look(LOOK_BOUND_S, self._is_in_the_log)
+        if self._target.exit_status() is not None:
+            self._watch.wait_for_orphans(self._waiting.now_s())  # the logger may have lines still
         how, said = (event.type, event.error or "") if event is not None else ("no answer", "")
         noticed = bool(SAYS_SO.search(said)) or self._is_in_the_log()
         strike.disk = {"error": "rot", "occasion": "start", "licence": licence, "noticed": noticed}
