@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from chaos.barriers.searching import Tried
 from chaos.explore.report import cause_in_words
+
+LONGEST: Final = 100
 
 
 def show(console: Console, tried: Sequence[Tried], not_reached: Sequence[str]) -> None:
@@ -26,13 +29,13 @@ def show(console: Console, tried: Sequence[Tried], not_reached: Sequence[str]) -
             idle.setdefault(one.site, []).append(one)
             continue
         table.add_row(
-            f"{one.how}: {one.site}", one.file, str(one.reached), what_breaks(one),
+            barrier_in_words(one), one.file, str(one.reached), what_breaks(one),
             f"{one.checked:,}",
         )  # fmt: skip
-    for site, same in idle.items():
+    for same in idle.values():
         files = same[0].file if len(same) == 1 else f"{len(same)} others"
         reached = str(sum(one.reached for one in same))
-        table.add_row(f"sync: {site}", files, reached, same[0].why_not(), "0")
+        table.add_row(barrier_in_words(same[0]), files, reached, same[0].why_not(), "0")
     console.print(table, markup=False)
     if not_reached:
         console.print("call sites that no recorded run has reached:", highlight=False)
@@ -43,6 +46,12 @@ def show(console: Console, tried: Sequence[Tried], not_reached: Sequence[str]) -
             for cause in one.group.minimal.causes[:1]:
                 said = f"without {one.site} ({one.file}): {cause_in_words(cause)}"
                 console.print(said, highlight=False, markup=False, soft_wrap=True)
+
+
+def barrier_in_words(one: Tried) -> str:
+    """The function, and below it its file."""
+    path, _, function = one.site.partition(": ")
+    return f"{one.how}: {function}\n  {path.partition('/')[2]}"
 
 
 def last_word_on_each(tried: Sequence[Tried]) -> list[Tried]:
@@ -65,4 +74,5 @@ def what_breaks(one: Tried) -> str:
         return one.why_not()
     else:
         said = f"{one.group.violation.check}: {one.group.violation.message}"
+        said = said if len(said) <= LONGEST else f"{said[: LONGEST - 3]}..."
     return f"{said} ({one.under})" if one.under else said
