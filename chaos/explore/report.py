@@ -63,7 +63,7 @@ def notes(result: Exploration) -> list[str]:
     sampled = found.places - found.exact_places
     if result.left_out:
         lines.append(
-            f"of the run without {result.left_out:,} syncs only states were enumerated in which "
+            f"syncs left out: {result.left_out:,}; only states were enumerated in which "
             "something is lost that they had protected"
         )
     elif sampled:
