@@ -31,8 +31,9 @@ BUSY = {
     "checkpoint_completion_target": "0",
     "max_wal_size": "3MB",
     "min_wal_size": "2MB",
+    "full_page_writes": "on",
 }
-"""With many checkpoints, so that segments of WAL are recycled and removed."""
+"""With many checkpoints and much WAL, so that segments of WAL are recycled and removed."""
 WISHES = Wishes(schedule=BATON, cycles=2, workload="bank", faults=["all"], settings=BUSY)
 STARTING_S = 60
 
