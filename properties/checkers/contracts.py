@@ -41,6 +41,8 @@ REFUSALS: Final = re.compile(
     r"starting up|in recovery mode|not yet accepting connections|shutting down|Connection refused"
     r"|No such file or directory|server closed the connection|reset by peer|Broken pipe"
 )
+SHUTDOWN_REFUSALS: Final = re.compile(REFUSALS.pattern + r"|due to administrator command")
+"""Who was let in a moment before, and had not been told yet that it may ask."""
 
 
 def replayed(seen: Facts) -> Iterator[Problem]:
@@ -149,7 +151,7 @@ def started_anew(strike: Facts, seen: Facts) -> Iterator[Problem]:
 def came_back(_strike: Facts, seen: Facts) -> Iterator[Problem]:
     """Several died, or one while the server started or stopped: it came back, and nobody stayed."""
     yield from orphans_left(seen)
-    yield from ended_well(seen, ORPHAN_ENDINGS)
+    yield from ended_well(seen, ORPHAN_ENDINGS, SHUTDOWN_REFUSALS)
 
 
 def lit_again(strike: Facts, seen: Facts) -> Iterator[Problem]:
@@ -169,11 +171,13 @@ def orphans_left(seen: Facts) -> Iterator[Problem]:
         yield "orphans", f"the postmaster was dead, but these stayed: {some(seen['orphans_left'])}"
 
 
-def ended_well(seen: Facts, endings: re.Pattern[str]) -> Iterator[Problem]:
+def ended_well(
+    seen: Facts, endings: re.Pattern[str], refusals: re.Pattern[str] = REFUSALS
+) -> Iterator[Problem]:
     """Clients are disconnected and refused in no other way than a crash explains."""
     if odd := [why for why in seen["lost"] if not endings.search(why)]:
         yield "connections ended otherwise", f"connections ended in an unexpected way: {some(odd)}"
-    if odd := [why for why in seen["refusals"] if not REFUSALS.search(why)]:
+    if odd := [why for why in seen["refusals"] if not refusals.search(why)]:
         what = f"connections were refused in an unexpected way: {some(odd)}"
         yield "connections refused otherwise", what
 

@@ -74,6 +74,16 @@ def test_a_crash_restart_that_was_none(doctored: dict[str, Any], said: str) -> N
     assert said in messages(ReactionChecker(), reaction("backend", **doctored).events)
 
 
+def test_a_shutdown_may_meet_who_was_just_let_in() -> None:
+    """And nobody else: after a crash the same words are a surprise."""
+    words = "FATAL:  terminating connection due to administrator command"
+    met = ANEW | {"refusals": [words]}
+    assert judge(ReactionChecker(), reaction("place", **met).events) == []
+    assert "refused in an unexpected way" in messages(
+        ReactionChecker(), reaction("all", **met).events
+    )
+
+
 @pytest.mark.parametrize(
     ("doctored", "said"),
     [
