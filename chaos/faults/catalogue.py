@@ -27,7 +27,9 @@ under the baton only.
     short-io               a read or a write, by place, does half of what it was asked to
     lost-write             a write, by place, is said to be done and is not; then the power goes
     bit-rot                a bit on the disk changes while the server is down (chaos/faults/disk)
-    wal-rot                the same, in WAL that recovery must replay
+    misdirected-write      a page is written over its neighbour, and not where it belongs; all die
+                           before the next checkpoint is complete
+    wal-rot                the same as bit-rot, in WAL that recovery must replay
 
 What PostgreSQL must do after each of them, and may say, is in properties/checkers: an ERROR, a
 PANIC and a crash restart, a start that is given up.
@@ -37,9 +39,12 @@ wrong, and a server that ends is back as soon as the disk is well again. *Detect
 must say so, and never go on with what is wrong; when the disk is as it was, everything is there.
 *Out of contract*: no database is bound to stand it, and a violation says that. Kills and stops are
 recoverable, and so are a power loss where the profile is in contract, fsync-fails, io-error,
-disk-full and short-io. Rot of a page, of pg_control and of a checkpoint's record is detectable.
-Out of contract are a lost write (the page before it has a checksum that is right) and rot in other
-WAL, which nobody can tell from the end of the WAL.
+disk-full and short-io. Rot of a page, of pg_control and of a checkpoint's record is detectable,
+and so is a misdirected write, as long as recovery begins before it: then its own block is brought
+up to date by replay, and the neighbour has a checksum that belongs to another block. Out of
+contract are a lost write (the page before it has a checksum that is right; to that a misdirected
+write would come after its checkpoint, which is not drawn) and rot in other WAL, which nobody can
+tell from the end of the WAL.
 """
 
 from __future__ import annotations
@@ -72,7 +77,8 @@ FAILURES: Final = ("fsync-fails", "io-error", "disk-full", "short-io", "lost-wri
 """A call that fails, or a disk that is full, or says that it has done what it has not."""
 ROTS: Final = ("bit-rot", "wal-rot")
 """Something on the disk changes while the server is down."""
-DISK: Final = (POWER_LOSS, *FAILURES, *ROTS)
+MISDIRECTED: Final = "misdirected-write"
+DISK: Final = (POWER_LOSS, *FAILURES, *ROTS, MISDIRECTED)
 IN_THE_SWARM: Final = (POWER_LOSS,)
 """The disk faults that a run draws by itself; the others must be asked for."""
 FAULTS: Final = (*KILLS, PLACE, *DISK, *STOPS)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chaos.driver import Driver
-from chaos.faults.catalogue import FAILURES, KILLS, PLACE, POWER_LOSS, ROTS, STOPS
+from chaos.faults.catalogue import FAILURES, KILLS, MISDIRECTED, PLACE, POWER_LOSS, ROTS, STOPS
 from chaos.faults.disk.drawing import POWER_LOSS_AFTER
 from chaos.faults.disk.failing import DiskFailures
 from chaos.faults.disk.looking import Looker
+from chaos.faults.disk.misdirecting import Misdirecting
 from chaos.faults.disk.rotting import Rotting
 from chaos.faults.hunting import Hunter
 from chaos.faults.placing import Placer
@@ -59,6 +60,9 @@ class Deeds:
             self._failures,
             looker,
         )
+        self._misdirecting = Misdirecting(
+            target, driver, self._striker, self._placer, looker, self._rotting
+        )
         self._deeds: dict[str, Deed] = {
             **dict.fromkeys(KILLS, self._kill),
             **dict.fromkeys(STOPS, self._stop),
@@ -68,6 +72,7 @@ class Deeds:
             POWER_LOSS: self._cut_power,
             **dict.fromkeys(FAILURES, self._fail),
             **dict.fromkeys(ROTS, self._rot),
+            MISDIRECTED: self._misdirect,
         }
 
     def do(self, cycle: Cycle) -> Done:
@@ -102,6 +107,9 @@ class Deeds:
 
     def _rot(self, cycle: Cycle) -> Done:
         return self._rotting.strike(cycle.fault)
+
+    def _misdirect(self, cycle: Cycle) -> Done:
+        return self._misdirecting.strike(cycle.fault)
 
     def _cut_power(self, cycle: Cycle) -> Done:
         return self.power.strike(cycle.fault, cycle.number)

@@ -98,9 +98,12 @@ def failure(report: CycleReport, strike: Strike) -> str:
     disk = strike.disk
     if not disk:
         return f"{report.fault} did not strike ({strike.missed})"
-    if disk["error"] == "rot":
+    if disk["error"] in ("rot", "misdirect"):
         became = "noticed" if disk["noticed"] else "not noticed" if disk["is_there"] else "healed"
-        told = f"bit {disk['bit']} of block {disk['block']} of {disk['file']}: {became}"
+        if disk["error"] == "rot":
+            told = f"bit {disk['bit']} of block {disk['block']} of {disk['file']}: {became}"
+        else:
+            told = f"block {disk['intended']} over {disk['block']} of {disk['file']}: {became}"
     elif disk["error"] == "quota":
         told = f"{size(disk['size'])} were left"
     else:

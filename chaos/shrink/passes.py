@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
-from chaos.faults.catalogue import POWER_LOSS
+from chaos.faults.catalogue import DISK, POWER_LOSS
 from chaos.faults.places import SELF, PlacedFault, PlaceError, parse_fault
 from chaos.faults.reach import LOAD
 from chaos.plan import NOTHING_KEPT, Fault, Where
@@ -203,8 +203,8 @@ def _simpler_place(search: Search, path: Path) -> None:
     fault = _placed_at(search, path)
     if fault is None:
         return
-    is_outage = value_at(search.best, [*path[:-1], "name"]) == POWER_LOSS
-    if fault.action.who not in ((), (SELF,)) and not is_outage:
+    is_of_the_disk = value_at(search.best, [*path[:-1], "name"]) in DISK  # all die at one moment
+    if fault.action.who not in ((), (SELF,)) and not is_of_the_disk:
         alone = replace(fault, action=replace(fault.action, who=(SELF,)))
         search.attempt(edited(search.best, (path, str(alone))))
     put_default(search, [*path[:-1], "occasion"], LOAD)

@@ -200,6 +200,7 @@ CONTRACTS: Final[dict[str, Callable[[Facts, Facts], Iterator[Problem]]]] = {
     "short-io": came_back,
     "bit-rot": came_back,
     "wal-rot": came_back,
+    "misdirected-write": came_back,
     "lost-write": came_back,
     "power-loss": lit_again,
 }

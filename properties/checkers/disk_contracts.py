@@ -130,7 +130,11 @@ def disk_contract(strike: Facts, seen: Facts) -> Iterator[Problem]:
     """The server answered in a way that is allowed, and did what belongs to it."""
     disk = strike["disk"]
     seen = _without_licensed(disk, seen)
-    special = {"quota": full_disk, "rot": rotten_page}.get(disk["error"])
+    special = {
+        "quota": full_disk,
+        "rot": rotten_page,
+        "misdirect": page_astray,
+    }.get(disk["error"])
     if special is not None:
         yield from special(strike, seen)
     elif disk["error"] == "lose":
@@ -184,9 +188,26 @@ def full_disk(strike: Facts, seen: Facts) -> Iterator[Problem]:
 def rotten_page(strike: Facts, seen: Facts) -> Iterator[Problem]:
     """It was noticed, unless the page was overwritten, or nobody had to read it."""
     disk = strike["disk"]
-    if disk["is_read"] and disk["is_there"] and not disk["noticed"]:
+    if _is_overlooked(disk):
         where = f"block {disk['block']} of {disk['file']}"
         yield "rot not noticed", f"bit {disk['bit']} of {where} was wrong, and nobody said so"
+    yield from _came_back_or_gave_up(strike, seen)
+
+
+def page_astray(strike: Facts, seen: Facts) -> Iterator[Problem]:
+    """The same for the block that was overwritten with another's page."""
+    disk = strike["disk"]
+    if _is_overlooked(disk):
+        told = f"block {disk['block']} of {disk['file']} had the page of block {disk['intended']}"
+        yield "misdirected write not noticed", f"{told}, and nobody said so"
+    yield from _came_back_or_gave_up(strike, seen)
+
+
+def _is_overlooked(disk: Facts) -> bool:
+    return disk["is_read"] and disk["is_there"] and not disk["noticed"]
+
+
+def _came_back_or_gave_up(strike: Facts, seen: Facts) -> Iterator[Problem]:
     if odd := [status for status in ended_by_itself(strike, seen) if status != 1]:
         yield "gave up otherwise", f"a postmaster ended with exit status {some(odd)}"
     yield from came_back(strike, seen)

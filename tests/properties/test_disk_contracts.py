@@ -196,6 +196,27 @@ def test_rot_is_noticed_or_healed_or_not_read(
     assert ("bit 77 of block 1 of base/5/16384 was wrong, and nobody said so" in said) == is_wrong
 
 
+@pytest.mark.parametrize(
+    ("is_read", "is_there", "noticed", "is_wrong"),
+    [
+        (True, True, False, True),
+        (True, True, True, False),
+        (True, False, False, False),
+        (False, True, False, False),
+    ],
+)
+def test_a_misdirected_write_is_noticed_or_healed_or_not_read(
+    is_read: bool, is_there: bool, noticed: bool, is_wrong: bool
+) -> None:
+    facts = {"is_read": is_read, "is_there": is_there, "noticed": noticed}
+    where = {"role": "", "fault": "misdirected-write", "error": "misdirect", "occasion": "start"}
+    disk = failing("", "base/5/16384", **where, block=1, intended=0, **facts)
+    seen = ANEW | {"postmaster_exits": [-9, -9]}
+    said = judged(disk, {"all": 2}, **seen)
+    told = "block 1 of base/5/16384 had the page of block 0, and nobody said so"
+    assert (told in said) == is_wrong
+
+
 # what clients may be told ------------------------------------------------------------------------
 
 

@@ -66,6 +66,16 @@ PAGES: Final[dict[str, tuple[Seat, ...]]] = {
     LOAD: (("checkpointer", "pwrite", 40), ("backend", "pwrite", 40)),
 }
 """Where pages are written, among other things."""
+PAGES_WRITTEN: Final[dict[str, tuple[Seat, ...]]] = {
+    LOAD: (
+        *(("checkpointer", "buffer-written", 12),) * 4,
+        ("checkpointer", "checkpoint-buffers-written", 1),
+        ("checkpointer", "checkpoint-files-synced", 1),
+        ("checkpointer", "checkpoint-record-flushed", 1),
+        ("backend", "buffer-written", 1),
+    ),
+}
+"""Where pages of relations have been written, and the checkpoint is not complete."""
 
 
 class DiskFault(NamedTuple):
@@ -93,11 +103,15 @@ def draw_disk_fault(chance: random.Random, kind: str) -> DiskFault:
     loses_power = chance.random() < SHARE_OF_POWER_LOSSES and kind == "fsync-fails"
     loses_power |= kind == "lost-write"
     choice, delay_ms = chance.randrange(1 << 32), chance.choice((5, 100, 500, 1500))
+    page_written = _draw_seat(chance, PAGES_WRITTEN)
     suffix = "" if times == 1 else f" {times} times"
     if kind == "disk-full" and is_quota:
         return DiskFault(disk=f"quota {quota} for {hold_ms}ms")
     if kind in ("bit-rot", "wal-rot"):
         return DiskFault(disk=f"rot {rot if kind == 'bit-rot' else 'wal'} {at}{after}")
+    if kind == "misdirected-write":
+        place, occasion = page_written
+        return DiskFault(f"{place}: kill all", occasion, f"misdirect{after}", choice)
     place, occasion, action = {
         "fsync-fails": (*fsync, "eio"),
         "io-error": (*access, "eio" + suffix),

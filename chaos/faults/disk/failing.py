@@ -39,9 +39,7 @@ class HasDisk(ArmsFaults, Protocol):
     wal_segment_mb: int
 
     def where_struck(self, number: int) -> dict[str, Any]:
-        """Of a placed fault that has struck: `role`, `pid`, `call`, and `file` and `offset` that
-        the call was about.
-        """
+        """Of a placed fault that has struck: `role`, `pid`, `call`, and which `file` that was."""
 
     def limit_disk(self, size: int) -> None:
         """Let the files of the data directory grow by so many bytes, and no more."""

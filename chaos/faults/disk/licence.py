@@ -20,6 +20,7 @@ LABELS: Final = {
     "disk-full": RECOVERABLE,
     "short-io": RECOVERABLE,
     "bit-rot": DETECTABLE,
+    "misdirected-write": DETECTABLE,
     "lost-write": OUT_OF_CONTRACT,
     "wal-rot": OUT_OF_CONTRACT,
 }
@@ -39,6 +40,7 @@ SAID: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("XX001", "58030", "XX000"),
         r"page verification failed|invalid page in block|control file|database files|checkpoint",
     ),
+    "misdirect": (("XX001",), r"page verification failed|invalid page in block"),
     "lose": (
         ("XX001", "XX000"),
         r"invalid page in block|read (only )?\d+ of|could not|unexpected|invalid",

@@ -55,6 +55,12 @@ class Rot:
             file.seek(self.block * PAGE)
             return file.read(PAGE) == self.after
 
+    def is_left(self, directory: Path) -> bool:
+        """Whether there is anything to be taken back. Not of WAL that was taken for the end: what
+        followed is overwritten.
+        """
+        return self.what != "wal" and self.is_there(directory)
+
     def take_back(self, directory: Path) -> None:
         """ROT-1."""
         self._write(directory, self.before)

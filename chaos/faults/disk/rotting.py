@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from chaos.faults.disk.failing import DiskFailures
 from chaos.faults.disk.licence import SAID
 from chaos.faults.disk.looking import Looker
-from chaos.faults.disk.rot import Rot, choose
+from chaos.faults.disk.rot import choose
 from chaos.faults.placing import Placer
 from chaos.faults.striking import Strike, Striker
 from chaos.plan import Fault
@@ -26,8 +27,26 @@ from chaos.waiting.api import Waiting
 
 CHECKPOINT_BOUND_S: Final = 5.0
 LOOK_BOUND_S: Final = 2.0
-SAYS_SO: Final = re.compile(SAID["rot"][1])
 NOTICED: Final = re.compile(r"\b(ERROR|FATAL|PANIC):  ")
+
+
+class Damage(Protocol):
+    """What is wrong on the disk; it is done and taken back while the server is down (ROT-1)."""
+
+    def do(self, directory: Path) -> None:
+        """Let it be wrong."""
+
+    def is_there(self, directory: Path) -> bool:
+        """Whether what has to be noticed still is there."""
+
+    def is_left(self, directory: Path) -> bool:
+        """Whether there is anything to be taken back."""
+
+    def take_back(self, directory: Path) -> None:
+        """Let it be right."""
+
+    def to_object(self) -> dict[str, Any]:
+        """For the history."""
 
 
 class Rotting:
@@ -64,40 +83,47 @@ class Rotting:
             self._looker.checkpoint(CHECKPOINT_BOUND_S)
         strike = self._striker.begin(fault.name)
         reaction = self._placer.reaction = Reaction(fault.name)
-        self._kill_everybody(fault, strike)
+        self.kill_everybody(fault, strike)
         rot = choose(
             what, seed, self._target.data_directory, self._failures.target().wal_segment_mb << 20
         )
         if rot is None:
             strike.missed = f"there is no page of kind {what}"
-            return strike, reaction
-        licence = self._failures.open_licence(fault.name, "rot", None)
-        rot.do(self._target.data_directory)
+        else:
+            self.harm(rot, "rot", fault, strike, reaction)
+        return strike, reaction
+
+    def harm(
+        self, damage: Damage, error: str, fault: Fault, strike: Strike, reaction: Reaction
+    ) -> None:
+        """The server is down: do the damage, see what the server makes of it, take it back.
+        `error` is its name in SAID.
+        """
+        licence = self._failures.open_licence(fault.name, error, None)
+        damage.do(self._target.data_directory)
         strike.struck = True
         self._watch.restart(strike, reaction)
-        event = self._looker.look(LOOK_BOUND_S, self._is_in_the_log)
+        says_so = re.compile(SAID[error][1])
+        event = self._looker.look(LOOK_BOUND_S, lambda: self._is_in_the_log(says_so))
         if self._target.exit_status() is not None:
             self._watch.wait_for_orphans(self._waiting.now_s())  # the logger may have lines still
         how, said = (event.type, event.error or "") if event is not None else ("no answer", "")
-        noticed = bool(SAYS_SO.search(said)) or self._is_in_the_log()
-        strike.disk = {"error": "rot", "occasion": "start", "licence": licence, "noticed": noticed}
-        strike.disk |= {"look": how, **rot.to_object()}
-        strike.disk["is_there"] = self._take_back(rot, fault, strike)
+        noticed = bool(says_so.search(said)) or self._is_in_the_log(says_so)
+        strike.disk = {"error": error, "occasion": "start", "licence": licence, "noticed": noticed}
+        strike.disk |= {"look": how, **damage.to_object()}
+        strike.disk["is_there"] = self._take_back(damage, fault, strike)
         strike.at = self._waiting.now_s()
-        return strike, reaction
 
-    def _take_back(self, rot: Rot, fault: Fault, strike: Strike) -> bool:
-        """ROT-1; whether the page still was as the rot had made it. Of WAL that was taken for the
-        end, what followed is overwritten: there is nothing to be taken back.
-        """
+    def _take_back(self, damage: Damage, fault: Fault, strike: Strike) -> bool:
+        """ROT-1; whether the page still was as the damage had made it."""
         directory = self._target.data_directory
-        is_there = rot.is_there(directory)
-        if is_there and rot.what != "wal":
-            self._kill_everybody(fault, strike)
-            rot.take_back(directory)
+        is_there = damage.is_there(directory)
+        if damage.is_left(directory):
+            self.kill_everybody(fault, strike)
+            damage.take_back(directory)
         return is_there
 
-    def _kill_everybody(self, fault: Fault, strike: Strike) -> None:
+    def kill_everybody(self, fault: Fault, strike: Strike) -> None:
         """Those too whose postmaster is gone."""
         if self._target.exit_status() is None:
             killed = self._striker.kill(fault, "all")
@@ -107,6 +133,6 @@ class Rotting:
             self._target.send(pid, signal.SIGKILL)
             strike.victims.append(pid)
 
-    def _is_in_the_log(self) -> bool:
+    def _is_in_the_log(self, says_so: re.Pattern[str]) -> bool:
         self._watch.read_log()
-        return any(SAYS_SO.search(line) and NOTICED.search(line) for line in self._watch.lines)
+        return any(says_so.search(line) and NOTICED.search(line) for line in self._watch.lines)

@@ -6,7 +6,16 @@ import random
 
 import pytest
 
-from chaos.faults.catalogue import FAILURES, FAULTS, KILLS, PLACE, POWER_LOSS, ROTS, STOPS
+from chaos.faults.catalogue import (
+    FAILURES,
+    FAULTS,
+    KILLS,
+    MISDIRECTED,
+    PLACE,
+    POWER_LOSS,
+    ROTS,
+    STOPS,
+)
 from chaos.faults.disk.drawing import POWER_LOSS_AFTER, DiskFault, draw_disk_fault
 from chaos.faults.disk.licence import LABELS, OUT_OF_CONTRACT, SAID, Licence
 from chaos.faults.places import ERROR, parse_fault
@@ -49,8 +58,23 @@ def test_all_that_can_be_noticed_rots_and_wal_only_where_it_is_asked_for() -> No
     assert {fault.disk.split()[1] for fault in drawn("wal-rot")} == {"wal"}
 
 
+def test_a_misdirected_write_is_of_a_relation_and_before_its_checkpoint_is_complete() -> None:
+    places = {parse_fault(fault.placed).place.call for fault in drawn(MISDIRECTED)}
+    assert places == {
+        "buffer-written",
+        "checkpoint-buffers-written",
+        "checkpoint-files-synced",
+        "checkpoint-record-flushed",
+    }
+    assert all(fault.placed.endswith(": kill all") for fault in drawn(MISDIRECTED))
+    assert {fault.disk for fault in drawn(MISDIRECTED)} == {
+        "misdirect",
+        "misdirect after checkpoint",
+    }
+
+
 def test_every_failure_has_a_label_and_a_contract() -> None:
-    assert {*LABELS} == {*FAILURES, *ROTS}
+    assert {*LABELS} == {*FAILURES, *ROTS, MISDIRECTED}
     assert {*LABELS} <= {*CONTRACTS}
     assert [kind for kind in LABELS if LABELS[kind] == OUT_OF_CONTRACT] == ["lost-write", "wal-rot"]
     assert {*FAULTS} == {*KILLS, PLACE, POWER_LOSS, *LABELS, *STOPS}
@@ -67,7 +91,7 @@ def test_a_plan_with_such_a_fault_has_a_profile_and_reads_back() -> None:
 def test_none_of_them_is_drawn_unasked() -> None:
     for seed in range(30):
         names = {cycle.fault.name for cycle in make_plan(seed, Wishes()).cycles}
-        assert not names & {*FAILURES, *ROTS}
+        assert not names & {*FAILURES, *ROTS, MISDIRECTED}
 
 
 @pytest.mark.parametrize("error", SAID)
