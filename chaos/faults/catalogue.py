@@ -42,9 +42,9 @@ recoverable, and so are a power loss where the profile is in contract, fsync-fai
 disk-full and short-io. Rot of a page, of pg_control and of a checkpoint's record is detectable,
 and so is a misdirected write, as long as recovery begins before it: then its own block is brought
 up to date by replay, and the neighbour has a checksum that belongs to another block. Out of
-contract are a lost write (the page before it has a checksum that is right; to that a misdirected
-write would come after its checkpoint, which is not drawn) and rot in other WAL, which nobody can
-tell from the end of the WAL.
+contract are a lost write, since the page before it has a checksum that is right, and rot in other
+WAL, which nobody can tell from the end of the WAL. A misdirected write whose checkpoint is complete
+would be out of contract like a lost one, for its own block's sake: that is not drawn.
 """
 
 from __future__ import annotations

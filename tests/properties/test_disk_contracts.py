@@ -188,7 +188,7 @@ def test_a_full_disk_may_be_an_error_or_a_panic_but_not_silence_with_a_crash() -
 def test_rot_is_noticed_or_healed_or_not_read(
     is_read: bool, is_there: bool, noticed: bool, is_wrong: bool
 ) -> None:
-    facts = {"is_read": is_read, "is_there": is_there, "noticed": noticed}
+    facts: dict[str, Any] = {"is_read": is_read, "is_there": is_there, "noticed": noticed}
     where = {"role": "", "fault": "bit-rot", "error": "rot", "occasion": "start"}
     disk = failing("", "base/5/16384", **where, block=1, bit=77, **facts)
     seen = ANEW | {"postmaster_exits": [-9, -9]}
@@ -208,7 +208,7 @@ def test_rot_is_noticed_or_healed_or_not_read(
 def test_a_misdirected_write_is_noticed_or_healed_or_not_read(
     is_read: bool, is_there: bool, noticed: bool, is_wrong: bool
 ) -> None:
-    facts = {"is_read": is_read, "is_there": is_there, "noticed": noticed}
+    facts: dict[str, Any] = {"is_read": is_read, "is_there": is_there, "noticed": noticed}
     where = {"role": "", "fault": "misdirected-write", "error": "misdirect", "occasion": "start"}
     disk = failing("", "base/5/16384", **where, block=1, intended=0, **facts)
     seen = ANEW | {"postmaster_exits": [-9, -9]}
