@@ -37,6 +37,8 @@ SHARE_OF_POINTS: Final = 0.5
 """An injection point is a place of which somebody thought that a crash there is worth a test."""
 SHARE_IN_THE_MIDST: Final = 0.6
 """Of what is not by turn. Crash recovery is there for the changes that were not completed."""
+SHARE_OF_FIRST: Final = 0.75
+"""By turn it is most often the first time that somebody gets there: many never do twice."""
 EVERY_TURN: Final = 4
 """By turn is one cycle of so many."""
 SHARE_ALONE: Final = 0.85
@@ -123,7 +125,7 @@ def draw_place(
     """
     in_the_midst = chance.random() < SHARE_IN_THE_MIDST
     where = _draw_by_kind(chance, kind)
-    midst, first = chance.choice(MIDST), chance.random() < 0.5
+    midst, first = chance.choice(MIDST), chance.random() < SHARE_OF_FIRST
     turn = turn_of(seed, number)
     if turn is not None and not strictly:
         where = TURNS[turn]

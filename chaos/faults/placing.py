@@ -197,15 +197,18 @@ class Placer:
             driver.pump(IDLE_S, lambda: target.has_struck(number))
 
     def _fill_for(self, place: Place, filler: Filler) -> None:
-        if place.role in ("checkpointer", "startup"):
+        if place.call in ("truncate", "unlink"):
+            filler.write(1, 0.0, lambda: True)
+            filler.roll_back()  # whose table was cut, and goes with the next checkpoint
+        elif place.role in ("checkpointer", "startup"):
             least = 0 if place.call == MADE_AHEAD else 1
             filler.write(PIECES, 0.0, lambda: filler.segment >= least and filler.share >= FULL)
-            if place.role == "checkpointer":
-                self._begin_checkpoint()
         else:
             pause_s = 0.0 if place.role == "backend" else PAUSE_S
             filler.write(PIECES, pause_s, lambda: filler.segment > ENOUGH)
             filler.roll_back()
+        if place.role == "checkpointer":
+            self._begin_checkpoint()
 
     def _held_back_for(self, role: str) -> list[int]:
         """Who would be quicker than that role; a checkpoint follows the others' work anyway."""

@@ -16,7 +16,9 @@ What is missing here is found by `chaos coverage`, which tells what was reached 
 Missing on purpose, since only an accident of two faults gets somebody there: `process_exists` of
 the postmaster, which asks it when the data directory is locked, that is when a child of a killed
 postmaster is kept alive (`Fault.interlock`); and `take_signals` of a dead-end child, which lives
-for one message and is not signalled but by the SIGTERM of a shutdown that comes at that moment.
+for one message and is not signalled but by the SIGTERM of a shutdown that comes at that moment;
+`sleep` of the startup process, which waits so for a page that somebody writes whose table it drops;
+and `wake` of the background writer, which wakes only who waits for a lock that it holds.
 """
 
 from __future__ import annotations
@@ -46,8 +48,14 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "buffer-victim-chosen": 40, "buffer-written": 20, "relation-extended": 10,
             "lock-wait-queued": 15, "sleep": 1,
         },
-        FILLING: {**_SEGMENT, "truncate": 1, "pwrite": 30, "relation-extended": 10},
-        CRASH: {"exit": 1, "take_signals": 1, "begin": 3, "send": 10, "write_log": 2},
+        FILLING: {
+            **_SEGMENT, "truncate": 1, "pwrite": 30, "relation-extended": 10, "buffer-written": 10,
+            "pread_into": 2, "sleep": 1,
+        },
+        CRASH: {
+            "exit": 1, "take_signals": 1, "begin": 3, "send": 10, "write_log": 2, "pread": 2,
+            "pread_into": 20,
+        },
         SHUTDOWN: {"exit": 3, "take_signals": 3, "send": 3, "close": 3, "abort-record-inserted": 1},
     },
     "checkpointer": {
@@ -60,7 +68,7 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "checkpoint-record-flushed": 1, "checkpoint-control-file-written": 1,
             "checkpoint-wal-recycled": 1,
         },
-        FILLING: {**_SEGMENT, "wal-segment-recycled": 1},
+        FILLING: {**_SEGMENT, "wal-segment-recycled": 1, "unlink": 1},
         CRASH: {"begin": 1, "wait": 2, **_MUTEX},
         SHUTDOWN: {
             "take_signals": 1, "exit": 1, "pwrite": 10, "open": 6, "close": 6, "fsync": 6,
@@ -72,7 +80,9 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "mutex_acquire": 40, "mutex_release": 40, "wait": 8, "open": 1, "pwrite": 6,
             "buffer-written": 6, "close": 1,
         },
-        FILLING: {**_SEGMENT, "fsync": 1, "wake": 1, "wal-written-not-synced": 1},
+        FILLING: {
+            **_SEGMENT, "open": 1, "pwrite": 6, "fsync": 1, "wal-written-not-synced": 1,
+        },
         CRASH: {"begin": 1, "close": 2, "wait": 1},
         SHUTDOWN: {"take_signals": 1, "exit": 1},
     },
@@ -110,7 +120,10 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "recovery-ended": 1, "recovery-started": 1, "exit": 1, "wal-record-copied": 1,
             "buffer-written": 2,
         },
-        FILLING: {"rename": 1, "wal-segment-created": 1, "buffer-written": 20},
+        FILLING: {
+            "rename": 1, "wal-segment-created": 1, "buffer-written": 20, "relation-extended": 10,
+            "wal-written-not-synced": 1, "truncate": 1, "unlink": 1,
+        },
     },
     "postmaster": {
         LOAD: {"wait": 1, "accept": 1, "fork": 1, "child-forked": 1, "close": 1},

@@ -8,7 +8,7 @@ from chaos.plan import Wishes, make_plan
 from chaos.report.words import BEFORE
 
 
-def test_as_many_seeds_as_there_are_places_take_each_in_turn():
+def test_as_many_seeds_as_there_are_places_take_each_in_turn() -> None:
     for first in (1, 500):
         turns = [
             turn
@@ -19,7 +19,7 @@ def test_as_many_seeds_as_there_are_places_take_each_in_turn():
         assert sorted(turns) == list(range(len(TURNS)))
 
 
-def test_each_round_of_turns_falls_on_another_cycle():
+def test_each_round_of_turns_falls_on_another_cycle() -> None:
     cycles = [
         [number for number in range(1, 5) if turn_of(round_ * len(TURNS), number) is not None]
         for round_ in range(4)
@@ -27,17 +27,17 @@ def test_each_round_of_turns_falls_on_another_cycle():
     assert cycles == [[1], [2], [3], [4]]
 
 
-def test_every_role_and_call_of_the_table_is_a_turn():
+def test_every_role_and_call_of_the_table_is_a_turn() -> None:
     calls = {(role, call) for role in REACH for calls in REACH[role].values() for call in calls}
     assert {(role, call) for role, _, call in TURNS} == calls
 
 
-def test_what_made_somebody_come_to_a_place_has_words_for_every_occasion():
+def test_what_made_somebody_come_to_a_place_has_words_for_every_occasion() -> None:
     occasions = {occasion for role in REACH for occasion in REACH[role]}
     assert occasions <= BEFORE.keys()
 
 
-def test_a_plan_that_fills_wal_has_small_segments_that_nobody_has_made_ahead():
+def test_a_plan_that_fills_wal_has_small_segments_that_nobody_has_made_ahead() -> None:
     plans = [make_plan(seed, Wishes()) for seed in range(1, 200)]
     filling = [
         plan for plan in plans if any(cycle.fault.occasion == "filling" for cycle in plan.cycles)
