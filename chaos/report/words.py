@@ -89,7 +89,8 @@ def deed_at_place(report: CycleReport, strike: Strike) -> str:
     if strike.missed:
         return f"{first}nobody came to {placed.place}"
     action = placed.action
-    who = "" if action.who == (SELF,) else " " + " and ".join(action.who)
+    names = [placed.place.role if name == SELF else name for name in action.who]
+    who = "" if action.who == (SELF,) else " " + " and ".join(names)
     return f"{first}{'stopped' if action.kind == STOP else 'killed'}{who} at {placed.place}"
 
 
