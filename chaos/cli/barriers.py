@@ -1,7 +1,7 @@
 """`chaos barriers`: what breaks when one fsync or flush of the engine is left out.
 
-Exit status: 0, also when nothing breaks without some barrier; 2 wrong usage, 4 harness broken, 130
-interrupted.
+Exit status: 0, also when nothing breaks without some barrier; 2 wrong usage, also an
+--only that is in no barrier's name; 4 harness broken, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ def barriers(
     except HarnessBroken as error:
         click.echo(f"harness broken: {error}", err=True)
         sys.exit(EXIT_STATUS[Verdict.HARNESS_BROKEN])
+    if only and not tried and not is_interrupted:
+        raise click.UsageError(
+            f"--only: no barrier with {only!r} in its 'SITE / FILE' was reached;"
+            " without --only all are tried and named"
+        )
     if not as_json:
         show(console, tried, [] if is_interrupted else search.not_reached(tried))
         breaking = [one for one in tried if one.group is not None]

@@ -2,7 +2,7 @@
 checked.
 
 Exit status: 0 none is violated, 1 some are, 2 wrong usage, 3 nothing was checked, 4 harness broken,
-130 when interrupted before anything was checked.
+130 interrupted; what was found by then is told.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ def explore(
         click.echo(f"harness broken: {error}", err=True)
         sys.exit(EXIT_STATUS[Verdict.HARNESS_BROKEN])
     verdict = verdict_on(result, again)
+    is_interrupted = result.is_interrupted or (again is not None and again.is_interrupted)
     if as_json:
         told: dict[str, Any] = {"verdict": str(verdict), "seed": seed, **result.to_object()}
         told |= {"recoveries": again.to_object()} if again is not None else {}
@@ -120,11 +121,10 @@ def explore(
         show(console, result)
         if again is not None:
             show_recoveries(console, again)
-        console.print(f"{verdict.value}; the same again:", highlight=False)
+        so_far = "interrupted; so far " if is_interrupted else ""
+        console.print(f"{so_far}{verdict.value}; the same again:", highlight=False)
         click.echo(command)
-    if result.is_interrupted and not result.checked:
-        sys.exit(INTERRUPTED)
-    sys.exit(EXIT_STATUS[verdict])
+    sys.exit(INTERRUPTED if is_interrupted else EXIT_STATUS[verdict])
 
 
 def verdict_on(result: Exploration, again: Recoveries | None = None) -> Verdict:

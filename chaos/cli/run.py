@@ -21,7 +21,7 @@ from rich.console import Console
 from chaos.cli.entry import INTERRUPTED
 from chaos.disk.profiles import PROFILES
 from chaos.doublecheck import SAME, run_twice
-from chaos.faults.catalogue import DISK, FAULTS, NEEDS_BATON, UnknownFault, parse_faults
+from chaos.faults.catalogue import DISK, FAULTS, GROUPS, NEEDS_BATON, UnknownFault, parse_faults
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import (
     BATON,
@@ -117,7 +117,7 @@ def _check_schedule(wishes: Wishes) -> None:
         raise click.UsageError(
             f"{wishes.target} decides itself who runs when: give --schedule free"
         )
-    _check_faults(wishes.faults or FAULTS, schedule)
+    _check_faults(wishes.faults or FAULTS, schedule, wishes.target)
     if wishes.profile is not None:
         if schedule != BATON:
             raise click.UsageError(f"--profile is for runs on the schedule {BATON} only")
@@ -127,17 +127,18 @@ def _check_schedule(wishes: Wishes) -> None:
             )
 
 
-def _check_faults(faults: Sequence[str], schedule: str) -> None:
+def _check_faults(faults: Sequence[str], schedule: str, target: str) -> None:
     """Of all faults those are done that can be had; one that was named must be."""
     if schedule == BATON or tuple(faults) == FAULTS:
         return
+    remedy = f"--schedule {BATON}" if default_schedule(target) == BATON else "--target engine"
     if named := [name for name in faults if name in DISK]:
         raise click.UsageError(
             f"{', '.join(named)}: what is written is known under the baton only, which the target"
-            f" engine has: --schedule {BATON}"
+            f" engine has: {remedy}"
         )
     if NEEDS_BATON.issuperset(faults):
-        raise click.UsageError("places can be reached under the baton only: --schedule baton")
+        raise click.UsageError(f"places can be reached under the baton only: {remedy}")
 
 
 @click.command()
@@ -157,7 +158,8 @@ def _check_faults(faults: Sequence[str], schedule: str) -> None:
 @click.option("--workload", type=click.Choice(sorted(WORKLOADS)),
               help="[default: drawn from the seed]")  # fmt: skip
 @click.option("--faults", metavar="LIST", callback=_faults,
-              help="Faults in play: backend,stop:logger or any.  [default: drawn]")  # fmt: skip
+              help=f"Faults in play, commas between them: {', '.join(FAULTS)}; or the groups"
+                   f" {', '.join(GROUPS)}.  [default: drawn]")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
               help="A setting of the target; may be repeated.")  # fmt: skip
 @click.option("--profile", type=click.Choice(list(PROFILES)),

@@ -180,7 +180,7 @@ def test_disk_show_says_what_is_missing(violated: Mapping[str, Any], tmp_path: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--faults", "power-loss", "--target", "postgres"], "under the baton only"),
+        (["--faults", "power-loss", "--target", "postgres"], "engine has: --target engine"),
         (["--faults", "backend,power-loss", "--schedule", "free"], "--schedule baton"),
         (["--faults", "power-loss", "--profile", "none"], "'strict', 'ext4-ordered'"),
         (["--faults", "backend", "--profile", "strict"], "none is in play"),

@@ -6,9 +6,12 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from chaos.cli.commands import commands
+from chaos.cli.entry import Interrupted
+from chaos.cli.progress import Progress
 from chaos.history import read_history
 from chaos.losses import read_losses
 
@@ -55,6 +58,20 @@ def test_what_is_told_as_json_says_what_was_not_checked(tmp_path: Path) -> None:
     assert told["complete"] == (told["checked"] == told["distinct"])
     assert told["violations"] == []
     assert int(told["legal"]) >= told["enumerated"] >= told["distinct"] >= told["checked"]
+
+
+def test_interrupted_it_ends_with_130_and_says_what_held_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def press(_self: Progress, what: str, done: int, _of: int, _violating: int) -> None:
+        if what == "recovering" and done == 3:
+            raise Interrupted
+
+    monkeypatch.setattr(Progress, "tell", press)
+    status, said, _ = invoke("explore", *SMALL)
+    assert status == 130
+    assert "not checked: interrupted" in said
+    assert "interrupted; so far held" in said
 
 
 def test_wrong_usage_is_said_in_a_line() -> None:
