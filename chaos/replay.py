@@ -74,6 +74,9 @@ def read_bundle(directory: Path) -> Bundle:
     """NoBundle when it is none."""
     try:
         summary = json.loads((directory / SUMMARY).read_text(encoding="utf-8"))
+        command = summary.get("command")
+        if command and not (directory / PLAN).exists():
+            raise ValueError(f"it has no plan; the same again: {command}")
         plan = json.loads((directory / PLAN).read_text(encoding="utf-8"))
         return Bundle(
             directory,

@@ -177,6 +177,13 @@ def test_what_is_no_bundle_is_refused(bundle: Path, change: Callable[[Path], obj
         read_bundle(bundle)
 
 
+def test_of_a_bundle_of_another_command_the_command_is_said(tmp_path: Path) -> None:
+    """As `chaos explore` leaves one."""
+    (tmp_path / "summary.json").write_text('{"command": "chaos explore --seed 7"}')
+    with pytest.raises(NoBundle, match="the same again: chaos explore --seed 7"):
+        read_bundle(tmp_path)
+
+
 def test_wrong_usage_is_said_and_has_status_2(bundle: Path, scratch: Path) -> None:
     for arguments, said in (
         ([scratch], "is no bundle that can be replayed"),
