@@ -66,9 +66,9 @@ def replay(
             (file, _seeded(read_scenario(file), seed)) for file in found if file not in bundles
         ]
         with closing(Stage(out, suite)) as stage:
-            for result in _results(stage, scenarios, target, schedule):
+            for result, command in _results(stage, scenarios, target, schedule):
                 verdicts.append(Verdict(result["verdict"]))
-                click.echo(json.dumps(result) if as_json else line_about(result))
+                click.echo(json.dumps(result) if as_json else line_about(result, command))
         for bundle in bundles:
             verdicts.append(replay_one(bundle, as_json=as_json))  # noqa: PERF401 - each reports
     except (ScenarioError, NoBundle, TargetUnusable, UnknownName) as error:
@@ -88,15 +88,16 @@ def _seeded(scenario: Scenario, seed: int | None) -> Scenario:
 
 def _results(
     stage: Stage, scenarios: list[tuple[Path, Scenario]], target: str | None, schedule: str | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[dict[str, Any], str]]:
     for file, scenario in scenarios:
         words = ["chaos", "replay", str(file), "--seed", str(scenario.seed)]
         for option, value in (("--target", target), ("--schedule", schedule)):
             words += [option, value] if value is not None else []
-        yield stage.play(scenario, file, shlex.join(words), target, schedule)
+        command = shlex.join(words)
+        yield stage.play(scenario, file, command, target, schedule), command
 
 
-def line_about(result: dict[str, Any]) -> str:
+def line_about(result: dict[str, Any], command: str) -> str:
     """What a person reads about one scenario."""
     verdict = str(result["verdict"]).replace("_", " ")
     head = f"{verdict:<14} {result['scenario']}  {result['target']}, {result['schedule']}"
@@ -106,5 +107,5 @@ def line_about(result: dict[str, Any]) -> str:
     elif result["reason"]:
         lines.append(f"    {result['reason']}")
     if result["bundle"]:
-        lines.append(f"    kept in {result['bundle']}")
+        lines += [f"    kept in {result['bundle']}", f"    run it again: {command}"]
     return "\n".join(lines)

@@ -72,6 +72,7 @@ def write(scratch: Path, name: str, text: str) -> str:
                 "violated       s  engine, baton, ",
                 "    step 1 (a> SELECT 1 + 1): expected the rows [(3)], came the rows [(2)]",
                 "    kept in chaos-out/scenario-s",
+                "    run it again: chaos replay s.toml --seed 0",
             ],
         ),
         (
@@ -89,6 +90,7 @@ def write(scratch: Path, name: str, text: str) -> str:
                 "harness broken s  engine, baton, ",
                 "    damage is for a server that is down: shut it down, or kill it",
                 "    kept in chaos-out/scenario-s",
+                "    run it again: chaos replay s.toml --seed 0",
             ],
         ),
     ],
