@@ -144,7 +144,7 @@ class Placer:
     def _name(self, fault: Fault, placed: PlacedFault) -> str:
         """A kill of one process under load is answered as any kill of that role."""
         role = placed.place.role
-        alone = placed.action.who == (SELF,) and fault.occasion in (LOAD, FILLING)
+        alone = placed.action.who == (SELF,) and fault.occasion in (LOAD, FILLING, AGAIN)
         alone = alone and role != "startup"
         return role if alone and role != "dead-end" else PLACE
 
