@@ -200,8 +200,9 @@ class Placer:
         if place.call in ("truncate", "unlink"):
             filler.write(1, 0.0, lambda: True)
             filler.roll_back()  # whose table was cut, and goes with the next checkpoint
+            self._driver.pump(PAUSE_S)  # nobody waits for the record of a rollback
         elif place.role in ("checkpointer", "startup"):
-            least = 0 if place.call == MADE_AHEAD else 1
+            least = int(place.role == "checkpointer" and place.call != MADE_AHEAD)
             filler.write(PIECES, 0.0, lambda: filler.segment >= least and filler.share >= FULL)
         else:
             pause_s = 0.0 if place.role == "backend" else PAUSE_S

@@ -84,6 +84,7 @@ AGAIN: Final = (
     Spot(4, START, "startup", "fsync", 15),
     Spot(2, START, "startup", "fsync_directory", 10),
     Spot(2, START, "startup", "buffer-written", 2),
+    Spot(2, START, "startup", "relation-extended", 2),
     Spot(1, START, "startup", "wal-written-not-synced", 1),
     Spot(3, START, "startup", "recovery-ended", 1),
     Spot(1, START, "startup", "exit", 1),
