@@ -56,7 +56,7 @@ class Operation:
     path: relative to the data directory, '' is its root; for RENAME and LINK the old name, and
     `other` the new one. For WRITE, TRUNCATE and FSYNC the name it was opened by, for readers only.
     offset: where a WRITE began; the new size of a TRUNCATE.  data: what a WRITE wrote.
-    site: the innermost frame of the engine: 'engine/wal/flush.py:120: WalFlusher._sync'.
+    site: the innermost frame of the engine: 'engine/wal/flush.py: WalFlusher._sync:120'.
     role: the process: 'checkpointer'.
     """
 

@@ -40,11 +40,11 @@ STYLES: Final = {
     "torn": 10,
     "any": 40,
 }
-TEARS: Final = 0.6
-"""How often what can be torn is, before a style is drawn."""
 """How a choice is drawn, and how often so. The extremes are rare among all choices, and are where
 most mistakes show: an order that was not forced, a sync that was forgotten.
 """
+TEARS: Final = 0.6
+"""How often what can be torn is, whatever style was drawn."""
 SHARE_WHOLE: Final = 0.9
 """Of what is no write of several atoms, where those are torn."""
 
