@@ -1,0 +1,1 @@
+"""Planted bugs: small named patches of the running engine, by which the checkers are judged."""
