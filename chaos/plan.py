@@ -37,7 +37,7 @@ from chaos.faults.catalogue import DISK, IN_THE_SWARM, KILLS, NEEDS_BATON, PLACE
 from chaos.faults.disk.drawing import draw_disk_fault
 from chaos.faults.drawing import draw_disturbances, draw_place, turn_of
 from chaos.faults.power_places import draw_outage
-from chaos.faults.reach import FILLING
+from chaos.faults.reach import FILLING, HOLDING, INTERLOCK
 from chaos.seeds import child_seed, stream
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
@@ -261,7 +261,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         settings |= draw_busy_disk(seed, clients)
         filler = stream(seed, "workload", "filler").choice(FILLERS)
         mix = {name: shares | {"filler": filler} for name, shares in mix.items()}
-    if any(cycle.fault.occasion == FILLING for cycle in cycles):
+    if any(cycle.fault.occasion in (FILLING, HOLDING) for cycle in cycles):
         wal_segment_mb = 1
         settings = {name: text for name, text in settings.items() if name != "fsync"}
         settings |= FILLING_SETTINGS
@@ -393,6 +393,7 @@ def place_cycle(seed: int, cycle: Cycle, *, always: bool) -> Cycle:
     )
     if kind == PLACE or is_hunt or (kind in KILLS and is_placed and not always):
         fault = replace(cycle.fault, name=PLACE, placed=placed, occasion=occasion, crash_by="")
+        fault = replace(fault, interlock=occasion == INTERLOCK)
         cycle = replace(cycle, fault=fault)
     elif kind == POWER_LOSS:
         outage = draw_outage(stream(seed, "disk", cycle.number))

@@ -306,7 +306,7 @@ class Run:
             self.outcome.stops[strike.name.removeprefix("stop:")] += 1
         if strike.struck:
             self.outcome.struck += 1
-        else:
+        if strike.missed:
             self.outcome.missed.append(f"cycle {cycle.number}: {strike.name}: {strike.missed}")
 
     def _react(

@@ -30,7 +30,7 @@ from chaos.faults.places import (
     Place,
     PlacedFault,
 )
-from chaos.faults.reach import FILLING, LOAD, REACH
+from chaos.faults.reach import FILLING, HOLDING, INTERLOCK, LOAD, REACH, TRUNCATING
 
 SHARE_OF_LOAD: Final = 0.6
 SHARE_OF_POINTS: Final = 0.5
@@ -74,6 +74,9 @@ TURNS: Final = tuple(
     for occasion in sorted(REACH[role])
     for call in sorted(REACH[role][occasion])
 )
+
+BY_TURN_ONLY: Final = (FILLING, TRUNCATING, HOLDING, INTERLOCK)
+"""Occasions that take long, each for a few places."""
 
 DISTURBANCES: Final = (
     ("backend", "send", 300, Action(SHORT)),
@@ -153,7 +156,7 @@ def _draw_by_kind(chance: random.Random, kind: str) -> tuple[str, str, str]:
     if kind == "backend" and instead < 0.1:
         role = "dead-end"
     occasions = REACH[role]
-    others = sorted(set(occasions) - {LOAD, FILLING})
+    others = sorted(set(occasions) - {LOAD, *BY_TURN_ONLY})
     in_load, other = chance.random() < SHARE_OF_LOAD, chance.random()
     occasion = LOAD if LOAD in occasions and (in_load or not others) else ""
     occasion = occasion or others[int(other * len(others))]

@@ -8,6 +8,9 @@ when it has the turn again. What makes a process get somewhere (chaos/faults/rea
                then a while in which nothing is to do
     filling    much WAL, and a checkpoint when a segment is nearly full; whoever else might write it
                first is stopped meanwhile
+    truncating VACUUM wants to cut off the end of a table that somebody reads
+    holding    the background writer is stopped as it writes, and others need its pages
+    interlock  the postmaster is killed, a child of it is kept alive, and a start is tried in vain
     crash      a backend is killed, so that everybody goes through a crash restart
     start      all are killed, and the server is started
     again      the logger is killed, and started again alone
@@ -27,8 +30,19 @@ from chaos.faults.arming import ArmsFaults
 from chaos.faults.catalogue import PLACE
 from chaos.faults.filling import Filler
 from chaos.faults.places import KILL, SELF, Place, PlacedFault, parse_fault
-from chaos.faults.reach import AGAIN, CRASH, FILLING, LOAD, SHUTDOWN, START
+from chaos.faults.reach import (
+    AGAIN,
+    CRASH,
+    FILLING,
+    HOLDING,
+    INTERLOCK,
+    LOAD,
+    SHUTDOWN,
+    START,
+    TRUNCATING,
+)
 from chaos.faults.striking import Strike, Striker
+from chaos.faults.truncating import let_vacuum_wait
 from chaos.plan import Fault
 from chaos.probe import Probe
 from chaos.reaction import STARTS_BOUND, Reaction, Watch
@@ -48,7 +62,15 @@ KNOCKED_AT: Final = ("dead-end", "postmaster")
 READS: Final = ("pread", "pread_into")
 """When the server is up again its buffers are empty: the first client must read."""
 RESTART_BOUND_S: Final = 10.0
-DIES_FIRST: Final = {CRASH: "backend", START: "all", FILLING: "all", AGAIN: "logger"}
+DIES_FIRST: Final = {
+    CRASH: "backend",
+    START: "all",
+    FILLING: "all",
+    HOLDING: "all",
+    AGAIN: "logger",
+    INTERLOCK: "postmaster",
+}
+HELD: Final = parse_fault("bgwriter buffer-written: stop 300ms")
 AT_BIRTH: Final = frozenset({"begin", "open", "close", "pread", "pread_into", "file_size", "stat"})
 """A backend reads the catalogs when it is born, and little afterwards."""
 PIECES: Final = 200
@@ -106,6 +128,10 @@ class Placer:
             self._load(target, number, placed.place, idle_s)
         elif fault.occasion == FILLING:
             self._fill(fault, strike, target, number)
+        elif fault.occasion == TRUNCATING:
+            self._truncate(target, number)
+        elif fault.occasion == HOLDING:
+            self._hold(fault, strike, target, number)
         else:
             knocks = placed.place.role in KNOCKED_AT and fault.occasion != SHUTDOWN
             self._provoke(fault, strike, target, number, knocks=knocks)
@@ -144,7 +170,12 @@ class Placer:
     def _name(self, fault: Fault, placed: PlacedFault) -> str:
         """A kill of one process under load is answered as any kill of that role."""
         role = placed.place.role
-        alone = placed.action.who == (SELF,) and fault.occasion in (LOAD, FILLING, AGAIN)
+        alone = placed.action.who == (SELF,) and fault.occasion in (
+            LOAD,
+            FILLING,
+            TRUNCATING,
+            AGAIN,
+        )
         alone = alone and role != "startup"
         return role if alone and role != "dead-end" else PLACE
 
@@ -196,6 +227,39 @@ class Placer:
         elif not target.has_struck(number):
             driver.pump(IDLE_S, lambda: target.has_struck(number))
 
+    def _truncate(self, target: ArmsFaults, number: int) -> None:
+        """A table's end is cut off, while no client has a snapshot in which there are rows."""
+        driver = self._driver
+        was_accepting, driver.accepting = driver.accepting, False
+        driver.drain(LOAD_BOUND_S)
+        let_vacuum_wait(self._target.conninfo, driver, lambda: target.has_struck(number))
+        driver.accepting = was_accepting
+
+    def _hold(self, fault: Fault, strike: Strike, target: ArmsFaults, number: int) -> None:
+        """The background writer is stopped while it writes: a checkpoint needs one of its pages,
+        or the startup process drops the table that they are of.
+        """
+        driver, held = self._driver, -1
+        was_accepting, driver.accepting = driver.accepting, False
+        filler = Filler(self._target.conninfo, driver, lambda: target.has_struck(number))
+        try:
+            if parse_fault(fault.placed).place.role == "startup":
+                if filler.begin() and filler.write(PIECES, 0.0, lambda: filler.segment > 0):
+                    filler.roll_back()
+                    driver.pump(PAUSE_S)  # nobody waits for the record of a rollback
+                held = target.arm(HELD)
+                self._provoke(fault, strike, target, number, knocks=False)
+            else:
+                held = target.arm(HELD)
+                if filler.begin():
+                    filler.write(PIECES, PAUSE_S, lambda: target.has_struck(held))
+                self._begin_checkpoint()
+                driver.pump(IDLE_S, lambda: target.has_struck(number))
+        finally:
+            target.disarm(held)
+            filler.close()
+            driver.accepting = was_accepting
+
     def _fill_for(self, place: Place, filler: Filler) -> None:
         if place.call in ("truncate", "unlink"):
             filler.write(1, 0.0, lambda: True)
@@ -204,6 +268,8 @@ class Placer:
         elif place.role in ("checkpointer", "startup"):
             least = int(place.role == "checkpointer" and place.call != MADE_AHEAD)
             filler.write(PIECES, 0.0, lambda: filler.segment >= least and filler.share >= FULL)
+            if place.role == "startup":
+                self._driver.pump(PAUSE_S)  # what is in the WAL buffers only dies with them
         else:
             pause_s = 0.0 if place.role == "backend" else PAUSE_S
             filler.write(PIECES, pause_s, lambda: filler.segment > ENOUGH)
@@ -230,6 +296,7 @@ class Placer:
             begun = self._striker.kill(fault, name)
             strike.kills += begun.kills
             strike.victims += begun.victims
+            strike.held += begun.held
             strike.struck = begun.struck
             if not begun.struck:
                 return

@@ -8,17 +8,18 @@ What is missing here is found by `chaos coverage`, which tells what was reached 
     filling     so much WAL is written that a segment ends (chaos/faults/filling.py); then, if it is
                 about the startup process, all are killed in the last quarter of a segment, so that
                 the checkpoint after recovery makes the next one
+    truncating  VACUUM wants to cut off the empty end of a table that another session reads, and
+                waits for it (chaos/faults/truncating.py)
+    holding     the background writer is stopped in the midst of its writes; a checkpoint wants to
+                write one of its pages, or the startup process drops the table that they are of
+    interlock   the postmaster is killed, a child of it is kept alive, and a start is tried in vain
     crash       a crash restart: a backend is killed, and then this role goes through its part of it
     start       all are killed, and the server starts anew
     again       the logger is killed, and the postmaster starts another
     shutdown    a fast shutdown
 
-Missing on purpose, since only an accident of two faults gets somebody there: `process_exists` of
-the postmaster, which asks it when the data directory is locked, that is when a child of a killed
-postmaster is kept alive (`Fault.interlock`); and `take_signals` of a dead-end child, which lives
-for one message and is not signalled but by the SIGTERM of a shutdown that comes at that moment;
-`sleep` of the startup process, which waits so for a page that somebody writes whose table it drops;
-and `wake` of the background writer, which wakes only who waits for a lock that it holds. A startup
+Missing on purpose: `take_signals` of a dead-end child, which lives for one message and is not
+signalled but by the SIGTERM of a shutdown that comes at that moment. A startup
 process extends a relation only after a power loss (chaos/faults/power_places.py).
 """
 
@@ -28,6 +29,9 @@ from typing import Final
 
 LOAD: Final = "load"
 FILLING: Final = "filling"
+TRUNCATING: Final = "truncating"
+HOLDING: Final = "holding"
+INTERLOCK: Final = "interlock"
 CRASH: Final = "crash"
 START: Final = "start"
 AGAIN: Final = "again"
@@ -47,12 +51,13 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "commit-proc-array-left": 80, "abort-record-inserted": 12, "heap-page-changed": 150,
             "heap-record-inserted": 150, "wal-record-copied": 250, "wal-written-not-synced": 50,
             "buffer-victim-chosen": 40, "buffer-written": 20, "relation-extended": 10,
-            "lock-wait-queued": 15, "sleep": 1,
+            "lock-wait-queued": 15,
         },
         FILLING: {
             **_SEGMENT, "truncate": 1, "pwrite": 30, "relation-extended": 10, "buffer-written": 10,
-            "pread_into": 2, "sleep": 1,
+            "pread_into": 2,
         },
+        TRUNCATING: {"sleep": 20},
         CRASH: {
             "exit": 1, "take_signals": 1, "begin": 3, "send": 10, "write_log": 2, "pread": 2,
             "pread_into": 20,
@@ -84,6 +89,7 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
         FILLING: {
             **_SEGMENT, "open": 1, "pwrite": 6, "fsync": 1, "wal-written-not-synced": 1,
         },
+        HOLDING: {"wake": 1},
         CRASH: {"begin": 1, "close": 2, "wait": 1},
         SHUTDOWN: {"take_signals": 1, "exit": 1},
     },
@@ -125,6 +131,7 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "rename": 1, "wal-segment-created": 1, "buffer-written": 20, "fsync": 5,
             "wal-written-not-synced": 1, "truncate": 1, "unlink": 1,
         },
+        HOLDING: {"sleep": 1},
     },
     "postmaster": {
         LOAD: {"wait": 1, "accept": 1, "fork": 1, "child-forked": 1, "close": 1},
@@ -143,6 +150,7 @@ REACH: Final[dict[str, dict[str, dict[str, int]]]] = {
             "take_signals": 2, "signal": 4, "reap": 4, "wait": 4, "write_log": 4, "unlink": 2,
             "exit": 1, "close": 4, "truncate": 1, "pwrite": 1,
         },
+        INTERLOCK: {"process_exists": 1},
     },
     "dead-end": {
         CRASH: {

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 from chaos.faults.catalogue import PLACE, POWER_LOSS
 from chaos.faults.disk.licence import LABELS
 from chaos.faults.places import SELF, STOP, parse_fault
-from chaos.faults.reach import AGAIN, CRASH, FILLING, LOAD, SHUTDOWN, START
+from chaos.faults.reach import (
+    AGAIN,
+    CRASH,
+    FILLING,
+    HOLDING,
+    INTERLOCK,
+    LOAD,
+    SHUTDOWN,
+    START,
+    TRUNCATING,
+)
 from chaos.losses import FATES
 
 if TYPE_CHECKING:
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
 BEFORE = {
     LOAD: "",
     FILLING: "much WAL, ",
+    TRUNCATING: "a VACUUM that waits, ",
+    HOLDING: "bgwriter stopped as it wrote, ",
+    INTERLOCK: "killed postmaster, a child kept alive, ",
     AGAIN: "killed logger, then ",
     CRASH: "killed backend, then ",
     START: "killed all, then ",
