@@ -30,7 +30,8 @@ class Setting:
     """One setting. `unit` is the unit of `default` and of the stored value: kB, 8kB, MB, ms, s, or
     none.
 
-    `choices` are the spellings of an enumeration; `report` means that clients hear of each change.
+    `choices` are the spellings of an enumeration; `report` means that clients hear of each change;
+    `words` are what a list, separated by commas, may be made of.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Setting:
     maximum: float = 2147483647
     choices: Sequence[str] = ()
     report: bool = False
+    words: Sequence[str] = ()
 
 
 _I, _P, _H, _U = Context.INTERNAL, Context.POSTMASTER, Context.SIGHUP, Context.USER
@@ -50,6 +52,11 @@ _LEVELS = (
     "debug5", "debug4", "debug3", "debug2", "debug1", "debug",
     "log", "info", "notice", "warning", "error", "fatal", "panic",
 )  # fmt: skip
+
+CONSISTENCY_WORDS: Final = (
+    "all", "heap2", "heap", "btree", "hash", "gin", "gist", "sequence", "spgist", "brin", "generic",
+)  # fmt: skip
+"""The resource managers whose pages can be compared, and all of them."""
 
 _TABLE: Final = (
     # connections
@@ -116,6 +123,9 @@ _TABLE: Final = (
     Setting("restart_after_crash", True, _H, "Reinitialize server after a backend crashes."),
     Setting("ignore_checksum_failure", False, _U, "Continues after a checksum failure."),
     Setting("zero_damaged_pages", False, _U, "Continues past damaged page headers."),
+    Setting("wal_consistency_checking", "", _U,
+            "WAL resource managers for which replay is compared with the logged pages.",
+            words=CONSISTENCY_WORDS),
     # logging
     Setting("logging_collector", False, _P, "Runs the logger to capture stderr into log files."),
     Setting("log_directory", "log", _H, "Destination directory for log files."),

@@ -109,7 +109,10 @@ def _parse_value(name: str, text: str, where: str) -> SettingValue:
         return parse_setting(setting, text)
     except SqlError as error:
         raise FatalError(
-            SqlState.CONFIG_FILE_ERROR, f"{error.message} (in {where})", hint=error.hint
+            SqlState.CONFIG_FILE_ERROR,
+            f"{error.message} (in {where})",
+            detail=error.detail,
+            hint=error.hint,
         ) from None
 
 

@@ -40,7 +40,14 @@ def parse_setting(setting: Setting, text: str) -> SettingValue:
         raise _invalid(setting, text, hint="Available values: " + ", ".join(setting.choices) + ".")
     if isinstance(setting.default, (int, float)):
         return _parse_number(setting, text)
+    if setting.words:
+        _check_words(setting, text)
     return text
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a list, in lower case; none of an empty text."""
+    return [word.strip().strip('"').lower() for word in text.split(",")] if text.strip() else []
 
 
 def format_setting(setting: Setting, value: SettingValue) -> str:
@@ -55,6 +62,13 @@ def format_setting(setting: Setting, value: SettingValue) -> str:
         if unit != "8kB" and amount % scale[unit] == 0:
             return f"{amount // scale[unit]}{unit}"
     return str(value)
+
+
+def _check_words(setting: Setting, text: str) -> None:
+    for word in words_of(text):
+        if word not in setting.words:
+            wrong = f'Unrecognized key word: "{word}".' if word else "List syntax is invalid."
+            raise _invalid(setting, text, detail=wrong)
 
 
 def _parse_bool(setting: Setting, text: str) -> bool:
@@ -100,9 +114,12 @@ def _convert(setting: Setting, text: str, number: float, unit: str) -> float:
     raise _invalid(setting, text)
 
 
-def _invalid(setting: Setting, text: str, hint: str | None = None) -> SqlError:
+def _invalid(
+    setting: Setting, text: str, hint: str | None = None, detail: str | None = None
+) -> SqlError:
     return SqlError(
         SqlState.INVALID_PARAMETER_VALUE,
         f'invalid value for parameter "{setting.name}": "{text}"',
+        detail=detail,
         hint=hint,
     )

@@ -70,6 +70,7 @@ class BackendServices:
         self._shared_catalog = self._open_catalog(0)
         instance.on_reload.append(self.settings.replace_config)
         instance.buffers.reader.setting = self.settings.get
+        instance.wal.take_settings_from(self.settings.get)
 
     def find_role(self, name: str) -> Role | None:
         """A role by its name, from pg_authid."""

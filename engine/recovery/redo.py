@@ -12,6 +12,7 @@ from typing import Final
 from engine.errors import EngineError
 from engine.host.api import Host
 from engine.host.points import Point
+from engine.recovery.consistency import verify_pages
 from engine.recovery.redo_services import RedoServices
 from engine.recovery.redo_table import Redo, not_replayable
 from engine.shmem.log import Log
@@ -19,7 +20,7 @@ from engine.storage.redo_context import RedoContext
 from engine.transaction.xids import NEXT_FULL_XID
 from engine.types import format_lsn
 from engine.wal.reader import WalReader
-from engine.wal.record import WalRecord
+from engine.wal.record import CHECK_CONSISTENCY, WalRecord
 from engine.wal.rmgr import MAX_ID, name
 
 _PROGRESS_INTERVAL_US: Final = 10_000_000
@@ -97,6 +98,8 @@ class RedoLoop:
                 if xid and (xid - words[NEXT_FULL_XID]) & 0x80000000 == 0:
                     advance_past(xid)
                 redo[record.rmid](record, context)
+                if record.info & CHECK_CONSISTENCY:
+                    verify_pages(record, context)
                 point(Point.REDO_RECORD_APPLIED, record.end_lsn)
                 count += 1
                 size += record.total_length

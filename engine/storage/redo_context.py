@@ -124,6 +124,18 @@ class RedoContext:
             return NO_BUFFER
         return buffer
 
+    def copy_of(self, locator: RelFileLocator, fork: int, block: int) -> bytearray | None:
+        """What is on a page now; None when it is not there or was never initialised, which whoever
+        replayed the record has noted already.
+        """
+        if block >= self._lengths.get((locator, fork), 0):
+            return None
+        buffer = self._read(locator, fork, block)
+        self._lock(buffer)
+        page = bytearray(self.page(buffer))
+        self._unlock_release(buffer)
+        return None if is_new(page) else page
+
     def zeroed_block(self, locator: RelFileLocator, fork: int, block: int) -> int:
         """A block as a locked page of zeros; the file grows up to it where it is shorter."""
         length = self.length(locator, fork)

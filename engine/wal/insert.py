@@ -13,7 +13,7 @@ Source: PostgreSQL 15, `XLogInsert`, `XLogRecordAssemble`, `XLogInsertRecord`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -23,10 +23,13 @@ from engine.host.points import Point
 from engine.shmem.lwlock import EXCLUSIVE, WAL_INSERT, LWLocks
 from engine.types import INVALID_LSN, Lsn, RelFileLocator
 from engine.wal.buffers import WalBuffers
+from engine.wal.consistency import compared_managers
 from engine.wal.record import (
+    CHECK_CONSISTENCY,
     FORCE_IMAGE,
     NO_IMAGE,
     STANDARD,
+    TO_COMPARE,
     BlockPart,
     assemble_unsealed,
     body_crc,
@@ -66,15 +69,25 @@ def page_lsn(page: bytes | bytearray | memoryview) -> int:
 
 
 class WalInserter:
-    """Inserting records, as one process does it."""
+    """Inserting records, as one process does it. `setting(name)` is the value of a setting."""
 
-    def __init__(self, host: Host, shared: WalShared, locks: LWLocks, buffers: WalBuffers) -> None:
+    def __init__(
+        self,
+        host: Host,
+        shared: WalShared,
+        locks: LWLocks,
+        buffers: WalBuffers,
+        setting: Callable[[str], object],
+    ) -> None:
+        self.setting = setting
         self._point = host.point
         self._shared = shared
         self._words = shared.words
         self._locks = locks
         self._copy = buffers.copy
         self._is_allowed: bool | None = None
+        self._compared_text = ""
+        self._compared: frozenset[int] = frozenset()
         self.last_record_lsn = INVALID_LSN
         """Start of the last record that this process inserted (`ProcLastRecPtr`)."""
 
@@ -96,13 +109,14 @@ class WalInserter:
         words = self._words
         redo = words[REDO_LSN]
         full_page_writes = words[FULL_PAGE_WRITES]
-        parts = choose_images(blocks, redo, full_page_writes) if blocks else ()
+        info |= self._check_flag(rmid)
+        parts = choose_images(blocks, redo, full_page_writes, info) if blocks else ()
         record = assemble_unsealed(rmid, info, xid, main, parts)
         crc = body_crc(record)
         self._locks.acquire(WAL_INSERT, EXCLUSIVE)
         if words[REDO_LSN] != redo or words[FULL_PAGE_WRITES] != full_page_writes:
             # WAL-2: a checkpoint began meanwhile, and this record lies behind its redo point.
-            parts = choose_images(blocks, words[REDO_LSN], words[FULL_PAGE_WRITES])
+            parts = choose_images(blocks, words[REDO_LSN], words[FULL_PAGE_WRITES], info)
             record = assemble_unsealed(rmid, info, xid, main, parts)
             crc = body_crc(record)
         seal(record, crc, words[PREVIOUS_LSN])
@@ -130,6 +144,14 @@ class WalInserter:
         whole = block._replace(flags=block.flags & STANDARD, data=b"")
         return self.insert(RM_XLOG, FPI_FOR_HINT, b"", (whole,))
 
+    def _check_flag(self, rmid: int) -> int:
+        """CHECK_CONSISTENCY, if replay of this manager's records is to be compared (WAL-12)."""
+        text = self.setting("wal_consistency_checking")
+        if text != self._compared_text:
+            self._compared_text = str(text)
+            self._compared = compared_managers(self._compared_text)
+        return CHECK_CONSISTENCY if rmid in self._compared else 0
+
     def is_allowed(self) -> bool:
         """Whether this process may insert: after recovery all may, before only who `allow`ed
         itself."""
@@ -147,15 +169,20 @@ class WalInserter:
 
 
 def choose_images(
-    blocks: Sequence[RegisteredBlock], redo: int, full_page_writes: int
+    blocks: Sequence[RegisteredBlock], redo: int, full_page_writes: int, info: int
 ) -> list[BlockPart]:
-    """WAL-2: a page that has not been logged since the redo point goes along as a whole."""
+    """WAL-2: a page that has not been logged since the redo point goes along as a whole.
+
+    WAL-12: so does every other page of a record with CHECK_CONSISTENCY, beside what redo needs.
+    """
     parts = []
     for number, (_, page, locator, fork, block, flags, data) in enumerate(blocks):
         if flags & FORCE_IMAGE or (
             full_page_writes and not flags & NO_IMAGE and page_lsn(page) <= redo
         ):
             parts.append(BlockPart(number, locator, fork, block, flags, page))
+        elif info & CHECK_CONSISTENCY:
+            parts.append(BlockPart(number, locator, fork, block, flags | TO_COMPARE, page, data))
         else:
             parts.append(BlockPart(number, locator, fork, block, flags, None, data))
     return parts

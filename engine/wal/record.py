@@ -57,6 +57,9 @@ NO_IMAGE: Final = 0x02
 WILL_INIT: Final = 0x04 | NO_IMAGE
 STANDARD: Final = 0x08
 """The page has the standard header, so that its hole may be left out of an image."""
+TO_COMPARE: Final = 0x10
+"""The image is to be compared with what redo makes of the page, not to be restored. (The inserter's
+own: no caller asks for it.)"""
 
 _PAGE_HEADER_SIZE: Final = 24
 _MAX_BLOCK_DATA: Final = 0xFFFF
@@ -217,9 +220,9 @@ def image_compression(image_info: int) -> str:
 class BlockPart(NamedTuple):
     """A block reference of a record to be made.
 
-    `flags` are WILL_INIT and STANDARD. `image` is the whole page of which an image is to be taken;
-    its hole is found from its header when STANDARD is set. With an image, leave `data` empty unless
-    redo needs it all the same.
+    `flags` are WILL_INIT, STANDARD and TO_COMPARE. `image` is the whole page of which an image is
+    to be taken; its hole is found from its header when STANDARD is set. With an image, leave `data`
+    empty unless redo needs it all the same.
     """
 
     id: int
@@ -304,7 +307,7 @@ def _add_block(
         flags |= BLOCK_HAS_DATA
     if part.image is not None:
         record += _BLOCK_START.pack(part.id, flags | BLOCK_HAS_IMAGE, length)
-        _add_image(record, payload, part.image, part.flags & STANDARD != 0)
+        _add_image(record, payload, part.image, part.flags)
     else:
         record += _BLOCK_START.pack(part.id, flags, length)
     if not same_relation:
@@ -318,17 +321,18 @@ def _add_image(
     record: bytearray,
     payload: list[bytes | bytearray | memoryview],
     page: bytes | bytearray | memoryview,
-    standard: bool,
+    flags: int,
 ) -> None:
-    if standard:
+    use = 0 if flags & TO_COMPARE else IMAGE_APPLY
+    if flags & STANDARD:
         lower, upper = _BOUNDS.unpack_from(page, 12)
         if _PAGE_HEADER_SIZE <= lower < upper <= BLOCK_SIZE:
             length = BLOCK_SIZE - (upper - lower)
-            record += _IMAGE.pack(length, lower, IMAGE_HAS_HOLE | IMAGE_APPLY)
+            record += _IMAGE.pack(length, lower, IMAGE_HAS_HOLE | use)
             payload.append(page[:lower])
             payload.append(page[upper:])
             return
-    record += _IMAGE.pack(BLOCK_SIZE, 0, IMAGE_APPLY)
+    record += _IMAGE.pack(BLOCK_SIZE, 0, use)
     payload.append(page)
 
 

@@ -78,7 +78,8 @@ class Wal:
             system_identifier=system_identifier,
             write_out=self._flusher.write_out,
         )
-        self._inserter = WalInserter(host, shared, locks, buffers)
+        self._config = config
+        self._inserter = WalInserter(host, shared, locks, buffers, self._configured)
         # The calls that everybody makes all the time, without a step between.
         self.insert = self._inserter.insert
         self.insert_image_for_hint = self._inserter.insert_image_for_hint
@@ -111,10 +112,18 @@ class Wal:
         """Close files."""
         self._flusher.close()
 
+    def take_settings_from(self, setting: Callable[[str], object]) -> None:
+        """From now on a session says what its records are to carry, not the configuration."""
+        self._inserter.setting = setting
+
     def replace_config(self, config: Config) -> None:
         """The settings were read again."""
+        self._config = config
         self._flusher.config = config
         self.segments.config = config
+
+    def _configured(self, name: str) -> object:
+        return self._config.value(name)
 
     # positions ----------------------------------------------------------------------------------
 

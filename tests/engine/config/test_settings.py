@@ -25,6 +25,8 @@ from engine.host.real import RealHost
         ("synchronous_commit", "OFF", "off", "off"),
         ("checkpoint_completion_target", "0.5", 0.5, "0.5"),
         ("wal_buffers", "-1", -1, "-1"),
+        ("wal_consistency_checking", "Heap, btree", "Heap, btree", "Heap, btree"),
+        ("wal_consistency_checking", "", "", ""),
     ],
 )
 def test_a_value_is_read_in_its_unit_and_shown_in_the_largest_that_fits(
@@ -49,6 +51,19 @@ def test_a_value_is_read_in_its_unit_and_shown_in_the_largest_that_fits(
 def test_a_value_that_means_nothing_is_refused(name: str, text: str, message: str) -> None:
     with pytest.raises(SqlError, match=message):
         parse_setting(SETTINGS[name], text)
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("heap, xlog", 'Unrecognized key word: "xlog".'),
+        ("heap,,all", "List syntax is invalid."),
+    ],
+)
+def test_a_list_may_hold_only_its_words(text: str, detail: str) -> None:
+    with pytest.raises(SqlError, match="invalid value for parameter") as caught:
+        parse_setting(SETTINGS["wal_consistency_checking"], text)
+    assert caught.value.detail == detail
 
 
 def test_the_file_gives_way_to_the_command_line(tmp_path: Path) -> None:
