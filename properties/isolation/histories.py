@@ -6,9 +6,9 @@ and a `value`; for a transaction `f` is `txn`, and the value its micro-operation
     {:index 0, :type :invoke, :process 3, :f :txn, :value [[:append 7 1] [:r 8 nil]]}
     {:index 1, :type :ok,     :process 3, :f :txn, :value [[:append 7 1] [:r 8 [4 5]]]}
 
-`append` and `r` make a list-append history, `w` and `r` a read-write-register history. In JSON it is
-the same with names as strings: one object per line, or one array of them. Which format it is, is
-seen from the first characters; `.gz` is read as well.
+`append` and `r` make a list-append history, `w` and `r` a read-write-register history. In JSON it
+is the same with names as strings: one object per line, or one array of them. Which format it is,
+is seen from the first characters; `.gz` is read as well.
 
 Of an `ok` the operations are those of its completion; of `fail` and `info`, and of what never
 completed, those of its invocation: what such a transaction read says nothing. An invocation without
@@ -16,8 +16,8 @@ completed, those of its invocation: what such a transaction read says nothing. A
 what it means.
 
 What is not a transaction is left out and counted: what the nemesis did, and any other `f`. But
-whatever looks like a transaction must be one. A history with an event that cannot be is refused, and
-the error says file and line: two invocations of a process without a completion between them, a
+whatever looks like a transaction must be one. A history with an event that cannot be is refused,
+and the error says file and line: two invocations of a process without a completion between them, a
 completion that nothing invoked, an unknown type or micro-operation, positions that go back. A
 verdict on half a history would be worth nothing.
 
@@ -153,7 +153,8 @@ def _text(raw: io.BufferedReader, path: Path) -> io.TextIOWrapper:
 
 
 def _events(text: io.TextIOWrapper) -> Iterator[tuple[int, Any]]:
-    """What is in the file, each with the number of its line; in which format, its beginning says."""
+    """What is in the file, each with the number of its line; in which format, its beginning says.
+    """
     head: list[str] = []
     begins = ""
     for line in text:
