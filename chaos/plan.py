@@ -39,7 +39,7 @@ from chaos.faults.drawing import draw_disturbances, draw_place, turn_of
 from chaos.faults.power_places import draw_outage
 from chaos.faults.reach import FILLING, HOLDING, INTERLOCK
 from chaos.seeds import child_seed, stream
-from chaos.workloads.catalogue import WORKLOADS, draw_mix
+from chaos.workloads.catalogue import draw_mix, draw_workload, in_all_parts
 
 FREE: Final = "free"
 BATON: Final = "baton"
@@ -249,18 +249,16 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
     """PLAN-1, PLAN-2."""
     schedule = wishes.schedule or default_schedule(wishes.target)
     clients = wishes.clients or stream(seed, "clients").choice([2, 4, 6, 8, 8])
-    chance = stream(seed, "workload", "kind")
-    workload = chance.choice(sorted(WORKLOADS))
     settings, wal_segment_mb = draw_settings(seed, wishes.target, clients)
     pinned = dict(wishes.settings or {})
     cycles = draw_cycles(seed, wishes.cycles or DEFAULT_CYCLES[schedule], wishes.faults, schedule)
-    mix = draw_mix(stream(seed, "workload", "mix"))
+    mix = draw_mix(seed)
     has_disk_fault = any(cycle.fault.name in DISK for cycle in cycles)
     if has_disk_fault:
         settings = {name: text for name, text in settings.items() if name not in BREAKS_PROMISES}
         settings |= draw_busy_disk(seed, clients)
         filler = stream(seed, "workload", "filler").choice(FILLERS)
-        mix = {name: shares | {"filler": filler} for name, shares in mix.items()}
+        mix = in_all_parts(mix, {"filler": filler})
     if any(cycle.fault.occasion in (FILLING, HOLDING) for cycle in cycles):
         wal_segment_mb = 1
         settings = {name: text for name, text in settings.items() if name != "fsync"}
@@ -269,7 +267,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         seed=seed,
         target=wishes.target,
         schedule=schedule,
-        workload=wishes.workload or workload,
+        workload=wishes.workload or draw_workload(seed),
         clients=clients,
         settings=settings | pinned,
         wal_segment_mb=wal_segment_mb,

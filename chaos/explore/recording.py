@@ -36,7 +36,7 @@ from chaos.targets.api import TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.making import Maker
 from chaos.workloads.api import Body, Operation, Statement, Workload, checkpoint, run_all, vacuum
-from chaos.workloads.catalogue import WORKLOADS, draw_mix
+from chaos.workloads.catalogue import WORKLOADS, draw_mix, in_all_parts
 
 BOUND_S: Final = 60.0
 WAL_SEGMENT_MB: Final = 1
@@ -52,8 +52,15 @@ SETTINGS: Final = {
 }
 MIX: Final = {"checkpoint": 0.0, "vacuum": 0.0, "padding": 3000}
 """Checkpoints are the script's; padding fills the WAL, so that it comes to a new segment."""
-ACCOUNTS: Final = 12
-"""And as many lists: a small image is recovered quickly."""
+ROWS: Final = 12
+SIZES: Final = {
+    "bank": "accounts",
+    "append": "lists",
+    "registers": "registers",
+    "sets": "elements",
+    "counters": "counters",
+}
+"""Of what there are so few rows: a small image is recovered quickly."""
 SCRATCH_ROWS: Final = 40
 EVICTING_READS: Final = 8
 """The hottest page needs some rounds of the clock to go."""
@@ -372,8 +379,7 @@ class _Watched:
 
 def _mix(seed: int) -> dict[str, dict[str, Any]]:
     """As any seed's, but small, and without what the script does itself."""
-    drawn = draw_mix(stream(seed, "workload", "mix"))
-    mix = {name: {**one, **MIX} for name, one in drawn.items()}
-    mix["bank"]["accounts"] = ACCOUNTS
-    mix["append"]["lists"] = ACCOUNTS
+    mix = in_all_parts(draw_mix(seed), MIX)
+    for name, size in SIZES.items():
+        mix[name][size] = ROWS
     return mix

@@ -19,7 +19,7 @@ from chaos.disk.profiles import PROFILES
 from chaos.faults.catalogue import DISK
 from chaos.faults.places import PlaceError, parse_fault
 from chaos.plan import BATON, DEFAULT_PROFILE, STREAMS, Cycle, Plan, Scheduling
-from chaos.seeds import child_seed, stream
+from chaos.seeds import child_seed
 from chaos.workloads.catalogue import WORKLOADS, draw_mix
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def read_plan(
                         f"{', '.join(allowed)}")  # fmt: skip
     found: dict[str, Any] = {given[key]: value for key, value in workload.items()}
     if "mix" not in found:
-        found["mix"] = draw_mix(stream(shared["seed"], "workload", "mix"))
+        found["mix"] = draw_mix(shared["seed"])
     if found.get("workload") not in WORKLOADS:
         names = ", ".join(sorted(WORKLOADS))
         raise PlanError(f"[workload]: name: {found.get('workload')!r} must be one of {names}")

@@ -17,6 +17,7 @@ from chaos.faults.places import SELF, PlacedFault, PlaceError, parse_fault
 from chaos.faults.reach import LOAD
 from chaos.plan import NOTHING_KEPT, Fault, Where
 from chaos.shrink.edits import Object, Path, edited, value_at, with_cycles
+from chaos.workloads.catalogue import MIXED, parts_of
 
 PRECISION: Final = 10
 """A number is found to a tenth of itself: what differs by less looks the same to a reader."""
@@ -270,12 +271,12 @@ def _first_bound(search: Search) -> int | None:
 
 def plainer_workload(search: Search) -> None:
     """One workload instead of several, fewer kinds of operations, less of everything."""
-    if search.best["workload"] == "mixed":
-        for workload in ("bank", "append"):
+    if search.best["workload"] == MIXED:
+        for workload in parts_of(search.best["mix"]):
             if search.attempt(edited(search.best, (["workload"], workload))):
                 break
     used = search.best["workload"]
-    mixes = {name: mix for name, mix in search.best["mix"].items() if used in (name, "mixed")}
+    mixes = {name: mix for name, mix in search.best["mix"].items() if used in (name, MIXED)}
     if mixes != search.best["mix"]:
         search.attempt(edited(search.best, (["mix"], mixes)))
     search.attempt(edited(search.best, (["mix"], _without_shares(search.best["mix"]))))

@@ -14,31 +14,26 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chaos.workloads.api import (
     BEGIN,
-    CREATE_LEDGER,
     READ_COMMITTED,
-    REPEATABLE_READ,
     Body,
     Operation,
     Statement,
     WrongAnswer,
-    checkpoint,
     commit,
-    create_tables,
     enter_in_ledger,
     filler,
     integer,
     number,
     one_row,
     roll_back,
-    vacuum,
 )
-from chaos.workloads.bank import read_ledger
+from chaos.workloads.part import Part, draw_isolation, tables_upkeep
 
 APPEND: Final = "UPDATE lists SET items = items || $1 WHERE id = $2 RETURNING items"
 READ: Final = "SELECT items FROM lists WHERE id = $1"
@@ -65,14 +60,14 @@ class AppendMix:
     filler: int = 0
 
 
-class Append:
-    """The workload; `transactions` hands out the ids of the ledger."""
+class Append(Part):
+    """The workload."""
 
     name = "append"
 
     def __init__(self, mix: AppendMix, transactions: Iterator[int] | None = None) -> None:
+        super().__init__(transactions)
         self.mix = mix
-        self._transactions = transactions or itertools.count(1)
         self._values = itertools.count(1)
         self._keys = list(range(1, mix.lists + 1))
         self._next_key = mix.lists + 1
@@ -82,12 +77,8 @@ class Append:
         """The lists at the beginning; all are empty."""
         return {"lists": self.mix.lists}
 
-    def setup(self) -> Sequence[Operation]:
-        """The tables, with every list empty."""
-        return [create_tables([CREATE_LEDGER, *self.own_tables()])]
-
     def own_tables(self) -> list[Statement]:
-        """What there is besides the ledger."""
+        """The lists, every one empty."""
         column, name, value = filler(self.mix.filler)
         create = f"CREATE TABLE lists (id integer NOT NULL, items text NOT NULL{column})"
         rows = ", ".join(f"({key}, ''{value})" for key in self._keys)
@@ -97,15 +88,13 @@ class Append:
     def next(self, chance: random.Random) -> Operation:
         """A transaction of a few appends and reads, most of the time."""
         mix = self.mix
-        drawn = chance.random()
-        if drawn < mix.checkpoint:
-            return checkpoint()
-        if drawn < mix.checkpoint + mix.vacuum:
-            return vacuum("lists")
+        upkeep = tables_upkeep(chance, mix.checkpoint, mix.vacuum, "lists")
+        if upkeep is not None:
+            return upkeep
         operations = [self._draw(chance) for _ in range(chance.randint(1, mix.longest_transaction))]
         if chance.random() >= mix.unordered:
             operations.sort(key=lambda operation: int(operation[1]))
-        isolation = REPEATABLE_READ if chance.random() < mix.repeatable_read else READ_COMMITTED
+        isolation = draw_isolation(chance, mix.repeatable_read)
         keep = chance.random() >= mix.rollback
         appends = any(kind == "append" for kind, _, _ in operations)
         transaction = next(self._transactions) if appends else None
@@ -123,17 +112,6 @@ class Append:
             return ["r", key, None]
         self._lengths[key] += 1
         return ["append", key, next(self._values)]
-
-    def audit(self) -> Operation:
-        """Ledger and lists in one snapshot."""
-
-        def body(value: Any) -> Body:
-            yield BEGIN[REPEATABLE_READ]
-            yield from read_ledger(value)
-            yield from self.read_own(value)
-            yield from commit()
-
-        return Operation("audit", {}, body, None, REPEATABLE_READ)
 
     def read_own(self, value: Any) -> Body:
         """The part of an audit that is about lists."""

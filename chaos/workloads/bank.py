@@ -17,17 +17,14 @@ Operations: `transfer` {from, to, amount, versions: [[account, version it made],
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chaos.workloads.api import (
     BEGIN,
-    CREATE_LEDGER,
     READ_COMMITTED,
-    READ_LEDGER,
     REPEATABLE_READ,
     Body,
     Operation,
@@ -35,7 +32,6 @@ from chaos.workloads.api import (
     WrongAnswer,
     checkpoint,
     commit,
-    create_tables,
     enter_in_ledger,
     filler,
     integer,
@@ -44,6 +40,7 @@ from chaos.workloads.api import (
     roll_back,
     vacuum,
 )
+from chaos.workloads.part import Part
 
 ADD: Final = (
     "UPDATE accounts SET balance = balance + $1, version = version + 1 WHERE id = $2"
@@ -76,25 +73,21 @@ class BankMix:
     filler: int = 0
 
 
-class Bank:
-    """The workload; `transactions` hands out the ids of the ledger."""
+class Bank(Part):
+    """The workload."""
 
     name = "bank"
 
     def __init__(self, mix: BankMix, transactions: Iterator[int] | None = None) -> None:
+        super().__init__(transactions)
         self.mix = mix
-        self._transactions = transactions or itertools.count(1)
 
     def facts(self) -> dict[str, Any]:
         """The accounts at the beginning."""
         return {"accounts": self.mix.accounts, "balance": self.mix.balance}
 
-    def setup(self) -> Sequence[Operation]:
-        """The tables, with every account at the same balance and version 0."""
-        return [create_tables([CREATE_LEDGER, *self.own_tables()])]
-
     def own_tables(self) -> list[Statement]:
-        """What there is besides the ledger."""
+        """The accounts, every one at the same balance and version 0."""
         column, name, value = filler(self.mix.filler)
         rows = ", ".join(
             f"({account}, {self.mix.balance}, 0{value})"
@@ -140,17 +133,6 @@ class Bank:
         isolation = REPEATABLE_READ if repeatable else READ_COMMITTED
         return Operation("transfer", value, transfer.body, transaction, isolation, writes=keep)
 
-    def audit(self) -> Operation:
-        """Ledger and accounts in one snapshot."""
-
-        def body(value: Any) -> Body:
-            yield BEGIN[REPEATABLE_READ]
-            yield from read_ledger(value)
-            yield from self.read_own(value)
-            yield from commit()
-
-        return Operation("audit", {}, body, None, REPEATABLE_READ)
-
     def read_own(self, value: Any) -> Body:
         """The part of an audit that is about accounts."""
         answer = yield READ_ALL
@@ -159,10 +141,6 @@ class Bank:
     def glance(self) -> Operation:
         """The total."""
         return Operation("read", {"totals": []}, _read_once, None, READ_COMMITTED)
-
-    def upkeep(self) -> Operation | None:
-        """Nothing: accounts never go."""
-        return None
 
 
 class _Transfer:
@@ -203,12 +181,6 @@ class _Transfer:
         if made != version + 1:
             raise WrongAnswer(f"version set to {version + 1}, RETURNING says {made}")
         value["versions"].append([account, made])
-
-
-def read_ledger(value: Any) -> Body:
-    """The part of an audit that every workload has."""
-    answer = yield READ_LEDGER
-    value["ledger"] = [integer(row[0]) for row in answer.rows]
 
 
 def _read_once(value: Any) -> Body:

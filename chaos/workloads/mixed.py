@@ -1,68 +1,54 @@
-"""Bank and append side by side, over one ledger."""
+"""Several workloads side by side, over one ledger."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from chaos.workloads.api import (
-    BEGIN,
-    CREATE_LEDGER,
-    REPEATABLE_READ,
-    Body,
-    Operation,
-    Workload,
-    commit,
-    create_tables,
-)
-from chaos.workloads.append import Append, AppendMix
-from chaos.workloads.bank import Bank, BankMix, read_ledger
+from chaos.workloads.api import CREATE_LEDGER, Operation, create_tables
+from chaos.workloads.part import Part, audit_of
+
+MakePart = Callable[[Iterator[int]], Part]
 
 
 class Mixed:
-    """Each operation is one of the two workloads', with equal chance."""
+    """Each operation is one of the parts', with the chance that its share gives it."""
 
     name = "mixed"
 
-    def __init__(self, bank: BankMix, append: AppendMix) -> None:
+    def __init__(self, parts: Sequence[tuple[float, MakePart]]) -> None:
         transactions = itertools.count(1)
-        self.bank = Bank(bank, transactions)
-        self.append = Append(append, transactions)
-        parts: list[Workload] = [self.bank, self.append]
-        self._glances = itertools.cycle(parts)
+        self.parts = [make(transactions) for _, make in parts]
+        self._bounds = list(itertools.accumulate(share for share, _ in parts))
+        self._glances = itertools.cycle(self.parts)
 
     def facts(self) -> dict[str, Any]:
-        """Both parts' facts."""
-        return self.bank.facts() | self.append.facts()
+        """All parts' facts."""
+        return {name: fact for part in self.parts for name, fact in part.facts().items()}
 
     def setup(self) -> Sequence[Operation]:
-        """Both parts' tables."""
-        tables = [CREATE_LEDGER, *self.bank.own_tables(), *self.append.own_tables()]
-        return [create_tables(tables)]
+        """All parts' tables."""
+        own = (statement for part in self.parts for statement in part.own_tables())
+        return [create_tables([CREATE_LEDGER, *own])]
 
     def next(self, chance: random.Random) -> Operation:
-        """One operation of either."""
-        part = self.bank if chance.random() < 0.5 else self.append
+        """One operation of one of them."""
+        drawn = chance.random() * self._bounds[-1]
+        found = zip(self._bounds, self.parts, strict=True)
+        part = next((part for bound, part in found if drawn < bound), self.parts[-1])
         return part.next(chance)
 
     def audit(self) -> Operation:
-        """Ledger, accounts and lists in one snapshot."""
-
-        def body(value: Any) -> Body:
-            yield BEGIN[REPEATABLE_READ]
-            yield from read_ledger(value)
-            yield from self.bank.read_own(value)
-            yield from self.append.read_own(value)
-            yield from commit()
-
-        return Operation("audit", {}, body, None, REPEATABLE_READ)
+        """The ledger and the tables of all parts in one snapshot."""
+        return audit_of(self.parts)
 
     def glance(self) -> Operation:
-        """Either part's, in turn."""
+        """Each part's, in turn."""
         return next(self._glances).glance()
 
     def upkeep(self) -> Operation | None:
-        """The lists' upkeep."""
-        return self.append.upkeep()
+        """That of the first part that needs any; the others' is not urgent."""
+        found = (part.upkeep() for part in self.parts)
+        return next((upkeep for upkeep in found if upkeep is not None), None)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 from typing import Any
 
 from chaos.history import CONTROL, History, Process
-from chaos.workloads import append, bank
+from chaos.workloads import append, bank, counters, registers, sets
 from chaos.workloads.api import (
     INSERT_LEDGER,
     READ_LEDGER,
@@ -29,13 +30,19 @@ FLAWS = (
     "forgets a row",
     "doubles a transaction",
 )
+STALE = "reads an old snapshot"
+TABLES = ("accounts", "lists", "registers", "elements", "counters")
+SILENT = ("CHECKPOINT", "VACUUM", "SET LOCAL", "CREATE", "INSERT INTO")
+"""How the statements begin that do nothing here; rows are put in at the beginning."""
+
+Values = list[str]
 
 
 class MemoryDatabase:
     """Committed tables, and a working copy while a transaction is open."""
 
     def __init__(self) -> None:
-        self.committed: dict[str, Any] = {"ledger": [], "accounts": {}, "lists": {}}
+        self.committed: dict[str, Any] = {"ledger": []} | {name: {} for name in TABLES}
         self.work: dict[str, Any] | None = None
 
     @property
@@ -56,68 +63,128 @@ class MemoryDatabase:
         if text == "ROLLBACK":
             self.work = None
             return Answer([], "ROLLBACK")
-        return self._table_statement(text, values)
-
-    def _table_statement(self, text: str, values: list[str]) -> Answer:
-        accounts, lists, ledger = (self.tables[name] for name in ("accounts", "lists", "ledger"))
-        if text == INSERT_LEDGER:
-            ledger.append(int(values[0]))
-            return Answer([], "INSERT 0 1")
-        if text == READ_LEDGER.text:
-            return rows([[item] for item in sorted(ledger)])
-        if values and not self._has_row(text, values):
-            return rows([])
-        if text == bank.ADD:
-            row = accounts[int(values[1])]
-            row[0] += int(values[0])
-            row[1] += 1
-            return rows([[row[1]]])
-        if text == bank.READ_ONE:
-            return rows([accounts[int(values[0])]])
-        if text == bank.SET:
-            accounts[int(values[2])] = [int(values[0]), int(values[1])]
-            return rows([[values[1]]])
-        if text == bank.TOTAL.text:
-            return rows([[sum(row[0] for row in accounts.values()), len(accounts)]])
-        if text == bank.READ_ALL.text:
-            return rows([[key, *row] for key, row in sorted(accounts.items())])
-        if text == append.APPEND:
-            lists[int(values[1])] += values[0]
-            return rows([[lists[int(values[1])]]])
-        if text == append.READ:
-            return rows([[lists[int(values[0])]]])
-        if text == append.READ_ALL.text:
-            return rows([list(item) for item in sorted(lists.items())])
-        return self._other(text, values)
-
-    def _has_row(self, text: str, values: list[str]) -> bool:
-        """Whether the row that a statement names is there."""
-        places = {
-            bank.ADD: ("accounts", 1),
-            bank.READ_ONE: ("accounts", 0),
-            bank.SET: ("accounts", 2),
-            append.APPEND: ("lists", 1),
-            append.READ: ("lists", 0),
-        }
-        if text not in places:
-            return True
-        table, place = places[text]
-        return int(values[place]) in self.tables[table]
-
-    def _other(self, text: str, values: list[str]) -> Answer:
-        if text.startswith("DELETE FROM lists"):
-            self.tables["lists"].pop(int(values[0]), None)
-        elif text.startswith("INSERT INTO lists") and values:
-            self.tables["lists"][int(values[0])] = ""
-        elif not text.startswith(("CHECKPOINT", "VACUUM", "SET LOCAL", "CREATE", "INSERT INTO")):
-            raise AssertionError(f"not a statement of the workloads: {text}")
-        return Answer([], text.split()[0])
+        if text in BY_TEXT:
+            return BY_TEXT[text](self.tables, values)
+        for beginning, execute in BY_BEGINNING.items():
+            if text.startswith(beginning) and values:
+                return execute(self.tables, values)
+        if text.startswith(SILENT):
+            return Answer([], text.split()[0])
+        raise AssertionError(f"not a statement of the workloads: {text}")
 
 
 def rows(values: list[list[Any]]) -> Answer:
     """An answer of rows, as text."""
     shown: list[tuple[str | None, ...]] = [tuple(str(cell) for cell in row) for row in values]
     return Answer(shown, f"SELECT {len(values)}")
+
+
+def all_rows(table: str) -> Callable[[Any, Values], Answer]:
+    """Key and columns of each row, in order."""
+    return lambda tables, _values: rows([[key, *row] for key, row in sorted(tables[table].items())])
+
+
+def one(table: str, place: int, change: Callable[[list[Any], Values], list[Any]]) -> Any:
+    """Do something to the row whose key is the parameter at this place; what is returned of it."""
+
+    def execute(tables: Any, values: Values) -> Answer:
+        row = tables[table].get(int(values[place]))
+        return rows([] if row is None else [change(row, values)])
+
+    return execute
+
+
+def _insert_ledger(tables: Any, values: Values) -> Answer:
+    tables["ledger"].append(int(values[0]))
+    return Answer([], "INSERT 0 1")
+
+
+def _total(tables: Any, _values: Values) -> Answer:
+    found = tables["accounts"].values()
+    return rows([[sum(row[0] for row in found), len(found)]])
+
+
+def _add_to_account(row: list[Any], values: Values) -> list[Any]:
+    row[:] = [row[0] + int(values[0]), row[1] + 1]
+    return [row[1]]
+
+
+def _set_account(row: list[Any], values: Values) -> list[Any]:
+    row[:] = [int(values[0]), int(values[1])]
+    return [row[1]]
+
+
+def _append(row: list[Any], values: Values) -> list[Any]:
+    row[0] += values[0]
+    return row
+
+
+def _write_register(row: list[Any], values: Values) -> list[Any]:
+    row[:] = [int(values[0]), row[1] + 1]
+    return [row[1]]
+
+
+def _add_to_counter(row: list[Any], values: Values) -> list[Any]:
+    row[0] += int(values[0])
+    return row
+
+
+def _set_counter(row: list[Any], values: Values) -> list[Any]:
+    row[0] = int(values[0])
+    return row
+
+
+def _read_registers(tables: Any, values: Values) -> Answer:
+    found = tables["registers"]
+    return rows([[key, *found[key]] for key in map(int, values) if key in found])
+
+
+def _insert_element(tables: Any, values: Values) -> Answer:
+    tables["elements"][int(values[0])] = []
+    return Answer([], "INSERT 0 1")
+
+
+def _remove_element(tables: Any, values: Values) -> Answer:
+    key = int(values[0])
+    return rows([] if tables["elements"].pop(key, None) is None else [[key]])
+
+
+def _insert_list(tables: Any, values: Values) -> Answer:
+    tables["lists"][int(values[0])] = [""]
+    return Answer([], "INSERT 0 1")
+
+
+def _delete_list(tables: Any, values: Values) -> Answer:
+    tables["lists"].pop(int(values[0]), None)
+    return Answer([], "DELETE 1")
+
+
+BY_TEXT: dict[str, Callable[[Any, Values], Answer]] = {
+    INSERT_LEDGER: _insert_ledger,
+    READ_LEDGER.text: lambda tables, _: rows([[item] for item in sorted(tables["ledger"])]),
+    bank.ADD: one("accounts", 1, _add_to_account),
+    bank.READ_ONE: one("accounts", 0, lambda row, _: row),
+    bank.SET: one("accounts", 2, _set_account),
+    bank.TOTAL.text: _total,
+    bank.READ_ALL.text: all_rows("accounts"),
+    append.APPEND: one("lists", 1, _append),
+    append.READ: one("lists", 0, lambda row, _: row),
+    append.READ_ALL.text: all_rows("lists"),
+    registers.WRITE: one("registers", 1, _write_register),
+    registers.READ_ALL.text: all_rows("registers"),
+    sets.REMOVE: _remove_element,
+    sets.READ_ALL.text: all_rows("elements"),
+    counters.ADD: one("counters", 1, _add_to_counter),
+    counters.READ_ONE: one("counters", 0, lambda row, _: row),
+    counters.SET: one("counters", 1, _set_counter),
+    counters.READ_ALL.text: all_rows("counters"),
+}
+BY_BEGINNING: dict[str, Callable[[Any, Values], Answer]] = {
+    "INSERT INTO elements": _insert_element,
+    "INSERT INTO lists": _insert_list,
+    "DELETE FROM lists": _delete_list,
+    registers.READ: _read_registers,
+}
 
 
 class Simulation:
@@ -130,12 +197,19 @@ class Simulation:
         self.chance = random.Random(seed)
         self.flaw = flaw
         self._process = 0
+        self._old: dict[str, Any] | None = None
         facts = workload.facts()
         self.history.note("begin", facts | {"settings": {}, "bound_s": 30.0})
-        for account in range(1, facts.get("accounts", 0) + 1):
-            self.database.committed["accounts"][account] = [facts["balance"], 0]
-        for key in range(1, facts.get("lists", 0) + 1):
-            self.database.committed["lists"][key] = ""
+        initial: dict[str, list[Any]] = {
+            "accounts": [facts.get("balance"), 0],
+            "lists": [""],
+            "registers": [0, 0],
+            "elements": [],
+            "counters": [0],
+        }
+        for name, row in initial.items():
+            for key in range(1, facts.get(name, 0) + 1):
+                self.database.committed[name][key] = list(row)
 
     def run(self, operations: int) -> History:
         """So many operations; every now and then a crash and an audit."""
@@ -159,9 +233,14 @@ class Simulation:
     def one(self, operation: Operation, process: Process, *, crash: bool = False) -> None:
         """One operation; with `crash` it is cut off at a random statement."""
         invoked = self.history.invoke(
-            process, operation.f, operation.value, transaction=operation.transaction
+            process,
+            operation.f,
+            operation.value,
+            transaction=operation.transaction,
+            isolation=operation.isolation,
         )
         before = copy.deepcopy(self.database.committed)
+        old = self._old_snapshot(operation, before)
         body = operation.body(operation.value)
         answer: Answer | None = None
         kind: Any = "ok"
@@ -186,7 +265,20 @@ class Simulation:
         self.history.complete(invoked, kind, operation.value, error)
         if kind == "info":
             self._process += 1
+        if old is not None:
+            self.database.committed = before
         self._misbehave(operation, kind, before)
+
+    def _old_snapshot(self, operation: Operation, now: dict[str, Any]) -> dict[str, Any] | None:
+        """With that flaw a reader now and then gets what had been there some transactions ago."""
+        if self.flaw != STALE or operation.f == "audit":
+            return None
+        old = self._old if operation.transaction is None else None
+        if self._old is None or self.chance.random() < 0.2:
+            self._old = now
+        if old is not None:
+            self.database.committed = copy.deepcopy(old)
+        return old
 
     def _misbehave(self, operation: Operation, kind: str, before: dict[str, Any]) -> None:
         """The flaws of one transaction."""
@@ -197,14 +289,14 @@ class Simulation:
         elif self.flaw == "doubles a transaction" and kind == "ok":
             self.database.committed["ledger"].append(operation.transaction)
         elif self.flaw == "keeps half" and kind == "ok":
-            for name in ("accounts", "lists"):
+            for name in TABLES:
                 self.database.committed[name] = before[name]
 
     def corrupt(self) -> None:
         """The flaws of a crash."""
         committed = self.database.committed
         if self.flaw == "forgets a row":
-            for table in (committed["accounts"], committed["lists"]):
+            for table in (committed[name] for name in TABLES):
                 if table:
                     del table[min(table)]
         elif self.flaw == "keeps rolled back":

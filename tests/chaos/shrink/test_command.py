@@ -18,8 +18,10 @@ from chaos.shrink.signature import signature_of
 from tests.chaos.command import ROOT, left_in
 from tests.chaos.planting import BUGS, STEPS_BY_CHANCE, plant
 
-SEEDS = range(1, 13)
-"""The bug is found by about every second seed."""
+SEEDS = range(6, 13)
+"""The bug is found by about every second seed, and by the first of these in a run that is not short
+already.
+"""
 
 
 class Place:
