@@ -171,7 +171,8 @@ class Scheduling:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a seed decides. `profile` is the device's (chaos/disk/profiles.py), in a run with a
-    disk fault: then there is a log of what is written.
+    disk fault: then there is a log of what is written. `mutant` is the bug that is planted in the
+    target before it serves (chaos/mutants/planting.py).
     """
 
     seed: int
@@ -188,6 +189,7 @@ class Plan:
     bound_s: float = BOUND_S
     scheduling: Scheduling | None = None
     profile: str | None = None
+    mutant: str | None = None
 
     def to_object(self) -> dict[str, Any]:
         """As JSON values."""
@@ -238,6 +240,7 @@ class Wishes:
     faults: Sequence[str] | None = None
     settings: Mapping[str, str] | None = None
     profile: str | None = None
+    mutant: str | None = None
 
 
 def default_schedule(target: str) -> str:
@@ -277,6 +280,7 @@ def make_plan(seed: int, wishes: Wishes) -> Plan:
         seeds={name: child_seed(seed, name) for name in STREAMS},
         scheduling=draw_scheduling(stream(seed, "schedule", "strategy"), schedule),
         profile=(wishes.profile or DEFAULT_PROFILE) if has_disk_fault else None,
+        mutant=wishes.mutant,
     )
 
 

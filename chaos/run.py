@@ -28,13 +28,14 @@ from chaos.faults.striking import Strike
 from chaos.history import CONTROL, History
 from chaos.losses import Loss
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
+from chaos.mutants.planting import find_mutant, judge
 from chaos.plan import Cycle, Plan, Where
 from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
 from chaos.scheduler.world import Hung
 from chaos.seeds import stream
 from chaos.suffix import Lost, lost_suffixes
-from chaos.targets.api import Target, TargetUnusable
+from chaos.targets.api import NOT_PATCHED, Target, TargetUnusable
 from chaos.targets.log import Replay
 from chaos.verdict import Verdict
 from chaos.workloads.api import Operation, checkpoint
@@ -83,6 +84,7 @@ class Outcome:
     bundle: str | None = None
     seconds: float = 0.0
     digest: str | None = None
+    cpu_s: float = 0.0
     steps: int | None = None
     switches: int | None = None
     preemptions: int | None = None
@@ -100,6 +102,12 @@ class Outcome:
     def to_object(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {
+        found = self._to_object()
+        if self.plan.mutant is not None:
+            found["mutant"] = judge(found, find_mutant(self.plan.mutant))
+        return found
+
+    def _to_object(self) -> dict[str, Any]:
             "seed": self.plan.seed,
             "verdict": str(self.verdict),
             "reason": self.reason,
@@ -121,6 +129,8 @@ class Outcome:
             "bundle": self.bundle,
             "seconds": round(self.seconds, 3),
             "digest": self.digest,
+            "cpu_s": round(self.cpu_s, 2),
+            "mutant": None,
             "steps": self.steps,
             "switches": self.switches,
             "preemptions": self.preemptions,
@@ -188,6 +198,8 @@ class Run:
         self._conclude()
         return outcome
 
+            if self.plan.mutant is not None and self._judge.violations:
+                self._let_all_speak()
     # beginning -----------------------------------------------------------------------------------
 
     def _create(self) -> None:
@@ -209,6 +221,10 @@ class Run:
                 )
         self.target.remember_shared_memory()
         facts = self._workload.facts() | {"workload": self.plan.workload}
+            if self.target.exit_status() == NOT_PATCHED:
+                self._watch.read_log()
+                why = (self._watch.lines or ["no reason"])[-1]
+                raise HarnessBroken(f"the target was not patched: {why}")
         facts |= {"settings": self.plan.settings, "bound_s": self.plan.bound_s}
         facts |= {"profile": self.plan.profile}
         self.history.note("begin", facts)

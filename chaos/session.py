@@ -20,6 +20,7 @@ from typing import Any
 from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
 from chaos.losses import with_images
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
+from chaos.mutants.planting import as_asked, find_mutant, patches_for
 from chaos.plan import BATON, Plan, Wishes
 from chaos.report.observer import Observer, Silent
 from chaos.run import Outcome, Run
@@ -28,6 +29,7 @@ from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
 from chaos.targets.launcher import Launcher, LauncherGone
+from chaos.targets.engine import EngineTarget
 from chaos.targets.making import Maker
 from chaos.trace.recording import Recording
 from chaos.verdict import Verdict
@@ -74,7 +76,7 @@ class Session:
         `keep` is given the run when it is over, while the target's files are still there. Of a run
         that is not told of, nobody hears and no bundle is written: it was done before.
         """
-        began = time.monotonic()
+        began, cpu_s = time.monotonic(), self._maker.cpu_s()
         observer = self.observer if is_told else Silent()
         observer.begin(plan)
         outcome = Outcome(plan)
@@ -112,6 +114,7 @@ class Session:
         outcome.seconds = time.monotonic() - began
         result = outcome.to_object()
         if bundle is not None:
+        outcome.cpu_s = self._maker.cpu_s() - cpu_s
             # The summary says that the bundle is complete; without it, it is not.
             with contextlib.suppress(OSError):
                 write_summary(bundle, result | {"suite": self.suite_name}, command)
@@ -121,6 +124,14 @@ class Session:
     def _make_target(self, plan: Plan) -> Target:
         settings, segment_mb = plan.settings, plan.wal_segment_mb
         if plan.schedule != BATON:
+        target = self._scheduled_target(plan)
+        if plan.mutant is not None:
+            if not isinstance(target, EngineTarget):
+                raise TargetUnusable(f"mutants are planted in the engine, not in {plan.target}")
+            target.patches = patches_for(find_mutant(plan.mutant).name)
+        return target
+
+    def _scheduled_target(self, plan: Plan) -> Target:
             return self._maker.free(self.factory, settings, segment_mb)
         if plan.target != "engine" or plan.scheduling is None:
             raise TargetUnusable(f"{plan.target} cannot be scheduled; give --schedule free")
@@ -210,7 +221,10 @@ def wish_options(wishes: Wishes) -> list[str]:
     """The options of `chaos run` that say the same as these wishes."""
     words = ["--target", wishes.target]
     if wishes.schedule is not None:
+    wishes = as_asked(wishes)
         words += ["--schedule", wishes.schedule]
+    if wishes.mutant is not None:
+        words += ["--mutant", wishes.mutant]
     if wishes.cycles is not None:
         words += ["--cycles", str(wishes.cycles)]
     if wishes.clients is not None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from chaos.cli.entry import INTERRUPTED
 from chaos.disk.profiles import PROFILES
 from chaos.doublecheck import SAME, run_twice
 from chaos.faults.catalogue import DISK, FAULTS, GROUPS, NEEDS_BATON, UnknownFault, parse_faults
+from chaos.mutants.planting import planted
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import (
     BATON,
@@ -44,20 +45,24 @@ from chaos.worker import Order
 from chaos.workloads.catalogue import WORKLOADS
 
 DEFAULT_OUT: Final = "chaos-out"
+DEFAULT_TARGET: Final = "engine"
 PLAIN_WIDTH: Final = 110
+MOST_SEEDS: Final = 100_000
+"""With --until-violated and no range: more than anybody waits for."""
 SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)")
 
 
-def _seeds(seed: int | None, seeds: str | None) -> list[int]:
+def _seeds(seed: int | None, seeds: str | None, *, until_violated: bool) -> Sequence[int]:
     """The seeds that --seed and --seeds name."""
     if seed is not None and seeds is not None:
         raise click.UsageError("give --seed or --seeds, not both")
     if seeds is None:
-        return [0 if seed is None else seed]
+        first = seed or 0
+        return range(first, first + (MOST_SEEDS if until_violated else 1))
     found = SEEDS.fullmatch(seeds.strip())
     if found is None or int(found[1]) > int(found[2]):
         raise click.BadParameter("give a range as 1..100", param_hint="--seeds")
-    return list(range(int(found[1]), int(found[2]) + 1))
+    return range(int(found[1]), int(found[2]) + 1)
 
 
 def settings_of(assignments: Sequence[str]) -> dict[str, str]:
@@ -85,8 +90,9 @@ def _check_baton(wishes: Wishes, option: str) -> None:
         raise click.UsageError(f"{option} is for runs on the schedule {BATON} only")
 
 
-def _check_trace(path: Path, seeds: Sequence[int], *, doublecheck: bool) -> None:
+def _check_trace(path: Path, wishes: Wishes, seeds: Sequence[int], *, doublecheck: bool) -> None:
     """A trace that cannot be written would be known only after the run that it is of."""
+    _check_baton(wishes, "--trace")
     if len(seeds) > 1 or doublecheck:
         raise click.UsageError("--trace is for one run of one seed")
     for file in (path, perfetto_path(path)):
@@ -108,6 +114,16 @@ def _faults(_context: click.Context, _parameter: click.Parameter, text: str | No
         return parse_faults(text)
     except UnknownFault as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _planted(wishes: Wishes) -> Wishes:
+    """With what exposes the mutant that was asked for."""
+    if wishes.mutant is not None and wishes.target != DEFAULT_TARGET:
+        raise click.UsageError(f"mutants are of the engine: {wishes.target} has none")
+    try:
+        return planted(wishes)
+    except UnknownName as error:
+        raise click.BadParameter(str(error), param_hint="--mutant") from error
 
 
 def _check_schedule(wishes: Wishes) -> None:
@@ -146,7 +162,7 @@ def _check_faults(faults: Sequence[str], schedule: str, target: str) -> None:
 @click.option("--seeds", metavar="A..B", help="Several runs, one after another or with --jobs.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
               help="How many runs at once.")  # fmt: skip
-@click.option("--target", default="engine", show_default=True,
+@click.option("--target", default=DEFAULT_TARGET, show_default=True,
               help="engine, postgres, or module:attribute.")  # fmt: skip
 @click.option("--schedule", type=click.Choice(SCHEDULES),
               help="Who runs next: baton draws it from the seed, free leaves it to the machine."
@@ -165,6 +181,10 @@ def _check_faults(faults: Sequence[str], schedule: str, target: str) -> None:
 @click.option("--profile", type=click.Choice(list(PROFILES)),
               help="What the device may do to what was not synced, for disk faults."
                    f"  [default: {DEFAULT_PROFILE}]")  # fmt: skip
+@click.option("--mutant", metavar="NAME",
+              help="Plant this bug in the engine first; `chaos mutants` lists them.")  # fmt: skip
+@click.option("--until-violated", is_flag=True,
+              help="Seed after seed, from --seed or of --seeds, until one fails.")  # fmt: skip
 @click.option("--suite", default=DEFAULT_SUITE, show_default=True, metavar="MODULE:ATTRIBUTE",
               help="The checkers.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT,
@@ -188,6 +208,8 @@ def run(
     faults: tuple[str, ...] | None,
     assignments: tuple[str, ...],
     profile: str | None,
+    mutant: str | None,
+    until_violated: bool,
     suite: str,
     out: Path,
     trace: Path | None,
@@ -196,20 +218,21 @@ def run(
     print_plan: bool,
 ) -> None:
     """Run a workload, break the target again and again, and check what it promised."""
-    numbers = _seeds(seed, seeds)
+    numbers = _seeds(seed, seeds, until_violated=until_violated)
     settings = settings_of(assignments) or None
-    wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings, profile)
+    wishes = Wishes(target, schedule, cycles, clients, workload, faults, settings, profile, mutant)
+    wishes = _planted(wishes)
     _check_schedule(wishes)
     if print_plan:
-        for number in numbers:
+        for number in numbers[:1] if until_violated else numbers:
             plan = make_plan(number, wishes).to_object()
             click.echo(json.dumps(plan, indent=None if as_json else 2))
         return
     check_out(out)
-    if trace is not None or doublecheck:
-        _check_baton(wishes, "--trace" if trace is not None else "--doublecheck")
+    if doublecheck:
+        _check_baton(wishes, "--doublecheck")
     if trace is not None:
-        _check_trace(trace, numbers, doublecheck=doublecheck)
+        _check_trace(trace, wishes, numbers, doublecheck=doublecheck)
     report = Terminal(Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     try:
         session = open_session(wishes, suite, out, Silent() if as_json else report)
@@ -219,7 +242,7 @@ def run(
     try:
         order = Order(wishes, suite, str(out), doublecheck=doublecheck)
         with session, closing(_results(session, numbers, jobs, order, trace)) as found:
-            for result in found:
+            for result in _until_violated(found) if until_violated else found:
                 results.append(result)
                 if as_json:
                     click.echo(json.dumps(result))
@@ -235,9 +258,18 @@ def run(
     if not as_json:
         results.sort(key=lambda result: int(result["seed"]))
         report.table(results)
+        report.hunted(results if until_violated else [])
         for failed in [r for r in results if r["verdict"] in ("violated", "harness_broken")]:
             report.again(again_command(failed["seed"], wishes, suite))
     sys.exit(EXIT_STATUS[gravest(Verdict(result["verdict"]) for result in results)])
+
+
+def _until_violated(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Up to the first that is."""
+    for result in found:
+        yield result
+        if result["verdict"] == Verdict.VIOLATED:
+            return
 
 
 def _results(

@@ -13,9 +13,11 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from chaos.mutants.planting import in_words
 from chaos.oracle import Violation
 from chaos.plan import Plan
 from chaos.report.words import (
+    counted,
     cycle_line,
     kills_text,
     plan_line,
@@ -76,6 +78,8 @@ class Terminal:
         """The verdict on one run."""
         self.leave()
         self._say(verdict_line(result), style=STYLES[Verdict(result["verdict"])])
+        if result["mutant"] is not None:
+            self._say(f"  {in_words(result['mutant'], result['verdict'])}")
         for missed in result["missed"]:
             self._say(f"  did not strike: {missed}", style="dim")
         if result["bundle"] is not None:
@@ -106,6 +110,19 @@ class Terminal:
             for result in results:
                 total.update(result[key])
             self._say(f"{what}: {kills_text(total)}")
+
+    def hunted(self, results: list[Mapping[str, Any]]) -> None:
+        """How long it took until the first violation, if there was one; nothing of no runs."""
+        if not results:
+            return
+        after = f"{counted(len(results), 'seed')}, {sum(one['cpu_s'] for one in results):.1f} CPU s"
+        violated = [one for one in results if one["verdict"] == Verdict.VIOLATED]
+        for found in violated[:1]:
+            if found["mutant"] is not None:
+                self._say(in_words(found["mutant"], found["verdict"]))
+            self._say(f"violated at seed {found['seed']}, after {after}")
+        if not violated:
+            self._say(f"nothing was violated in {after}")
 
     def again(self, command: str) -> None:
         """The last line: how to see it again."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from chaos.targets.launcher import Launcher
 from chaos.targets.log import Replay, ServerLog
 from chaos.targets.processes import Role
 from chaos.waiting.api import Waiting
+
+NOT_PATCHED: Final = 73
+"""Exit status of a postmaster whose patches did not apply: the patch is wrong, not the server."""
 
 
 class TargetUnusable(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -62,7 +62,6 @@ class BatonEngineTarget(EngineTarget):
         self.world = world
         self.schedule = schedule
         self.profile = profile
-        self.patches: Sequence[str] = ()
         self._disk: TargetDisk | None = None
         self._slot = 0
         self._vpid = 0

@@ -13,27 +13,29 @@ import signal
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 from chaos.host import BatonHost
 from chaos.host.files import WORLD
 from chaos.scheduler.world import Schedule, World, join
-from chaos.targets.api import TargetUnusable
+from chaos.targets.api import NOT_PATCHED, TargetUnusable
 from chaos.targets.launcher import LauncherGone, Program
 from chaos.targets.server import Server
 
 POSTMASTER: Final = "engine.processes.postmaster.entry:run_postmaster"
+PATCHED: Final = "chaos.targets.engine:serve_patched"
 INITIALIZE: Final = "chaos.targets.engine:initialize"
 CRASH_STATUS: Final = 2
 INITIALIZE_SECONDS: Final = 60.0
 
 
 class EngineTarget(Server):
-    """The engine."""
+    """The engine. `patches` are done to each postmaster before it serves: see `apply_patches`."""
 
     name: ClassVar[str] = "engine"
     initialize_function: ClassVar[str] = INITIALIZE
     loaded_functions: ClassVar[tuple[str, ...]] = (POSTMASTER,)
+    patches: Sequence[str] = ()
 
     def version(self) -> str:
         """The version it reports, and a digest of its source, since a template belongs to both."""
@@ -44,7 +46,8 @@ class EngineTarget(Server):
     def check_usable(self) -> None:
         """Import it."""
         try:
-            for function in self.loaded_functions:
+            patching = [patch.partition(" ")[0] for patch in self.patches]
+            for function in (*self.loaded_functions, *patching):
                 self.launcher.load(function)
         except LauncherGone as error:
             raise TargetUnusable(f"the engine cannot be imported: {error}") from error
@@ -63,10 +66,11 @@ class EngineTarget(Server):
 
     def program(self) -> Program:
         """The postmaster."""
+        arguments: list[Any] = [str(self.data_directory), {}]
         return Program(
             output=str(self.directory / "stderr"),
-            function=POSTMASTER,
-            arguments=[str(self.data_directory), {}],
+            function=PATCHED if self.patches else POSTMASTER,
+            arguments=[*arguments, list(self.patches)] if self.patches else arguments,
         )
 
 
@@ -98,8 +102,7 @@ def serve_in_world(
     patches: Sequence[str] = (),
 ) -> NoReturn:
     """The postmaster as the participant in that slot; runs in the launcher's child. With `io_log`,
-    what the server does to its data directory is written to that file. `patches` change the engine
-    before it serves: each is `module:function argument`, and the function is called with that.
+    what the server does to its data directory is written to that file. `patches`: `apply_patches`.
     """
     from engine.processes.postmaster.entry import serve
 
@@ -111,14 +114,34 @@ def serve_in_world(
     host = BatonHost(baton, directory, f"{WORLD}/data", io_log)
     status = CRASH_STATUS
     try:
-        for patch in patches:
-            apply_patch(patch)
+        if not apply_patches(patches):
+            host.exit(NOT_PATCHED)
         host.catch_signals()
         status = serve(host, f"{WORLD}/data", options)
     except BaseException:  # noqa: BLE001 - there is nobody above; the log must have it
         traceback.print_exc()
     finally:
         host.exit(status)
+
+
+def serve_patched(path: str, options: dict[str, str], patches: Sequence[str]) -> int:
+    """The postmaster on the machine's own schedule; runs in the launcher's child."""
+    from engine.processes.postmaster.entry import run_postmaster
+
+    return run_postmaster(path, options) if apply_patches(patches) else NOT_PATCHED
+
+
+def apply_patches(patches: Sequence[str]) -> bool:
+    """Change the engine in this process: each patch is `module:function argument`, and the function
+    is called with that. False when one could not be done; why is then on stderr.
+    """
+    try:
+        for patch in patches:
+            apply_patch(patch)
+    except Exception:  # noqa: BLE001 - it is told, and the server does not start
+        traceback.print_exc()
+        return False
+    return True
 
 
 def apply_patch(patch: str) -> None:

@@ -304,6 +304,15 @@ class Launcher:
         """Everything that was started here, directly or not, and is not reaped."""
         return descendants_of(self.pid)
 
+    def cpu_s(self) -> float:
+        """CPU seconds of the launcher and of all that it has reaped; 0 when it is gone."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return 0.0
+        times = stat.rpartition(")")[2].split()[11:15]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         """End everything (LAUNCH-1) and the launcher."""
         if self._connection.fileno() == -1:

@@ -7,7 +7,9 @@ RUN-2 in between: nothing of a target is left when the next one is made.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable, Mapping, Sequence
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import cast
 
 from chaos.scheduler.world import Schedule, World
@@ -62,6 +64,14 @@ class Maker:
         if len(usable) > 1:
             self._usable = set(usable)
             os.sched_setaffinity(0, {usable[os.getpid() % len(usable)]})
+
+    def cpu_s(self) -> float:
+        """What this process and all that was made here have used so far of the CPUs; of what still
+        runs, nothing counts but the launcher itself.
+        """
+        children = self._launcher.cpu_s() if self._launcher is not None else 0.0
+        used = (resource.getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+        return children + sum(one.ru_utime + one.ru_stime for one in used)
 
     def clear(self, *, is_fit: bool) -> None:
         """RUN-2, LAUNCH-3: nothing is left, whether the launcher serves another target or not."""

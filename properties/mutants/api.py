@@ -1,9 +1,9 @@
 """What a mutant is, and how it changes the engine.
 
-A mutant is a module of this package: its docstring says which rule is broken and which real system
+A mutant is a module of this package: its docstring says which rule is broken and which system
 had the bug, `MUTANT` says the same as data, and `apply()` patches the classes and functions of the
-engine. It runs in the postmaster before that serves, in a process forked for the purpose: nothing of
-it is left when the server has ended, and whatever the postmaster forks inherits it.
+engine. It runs in the postmaster before that serves, in a process forked for the purpose: nothing
+of it is left when the server has ended, and whatever the postmaster forks inherits it.
 
     MUTANT = Mutant(
         name="commit-before-flush",

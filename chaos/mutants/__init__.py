@@ -1,0 +1,1 @@
+"""Planted bugs: runs with one, hunts for one, and the matrix of bugs and checkers."""
