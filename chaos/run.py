@@ -27,8 +27,8 @@ from chaos.faults.places import parse_fault
 from chaos.faults.striking import Strike
 from chaos.history import CONTROL, History
 from chaos.losses import Loss
-from chaos.oracle import HarnessBroken, Judge, Suite, Violation
 from chaos.mutants.planting import find_mutant, judge
+from chaos.oracle import HarnessBroken, Judge, Suite, Violation
 from chaos.plan import Cycle, Plan, Where
 from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
@@ -83,8 +83,8 @@ class Outcome:
     violations: list[Violation] = field(default_factory=list)
     bundle: str | None = None
     seconds: float = 0.0
-    digest: str | None = None
     cpu_s: float = 0.0
+    digest: str | None = None
     steps: int | None = None
     switches: int | None = None
     preemptions: int | None = None
@@ -101,13 +101,13 @@ class Outcome:
 
     def to_object(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return {
         found = self._to_object()
         if self.plan.mutant is not None:
             found["mutant"] = judge(found, find_mutant(self.plan.mutant))
         return found
 
     def _to_object(self) -> dict[str, Any]:
+        return {
             "seed": self.plan.seed,
             "verdict": str(self.verdict),
             "reason": self.reason,
@@ -128,9 +128,9 @@ class Outcome:
             "violations": [violation.to_object() for violation in self.violations],
             "bundle": self.bundle,
             "seconds": round(self.seconds, 3),
-            "digest": self.digest,
             "cpu_s": round(self.cpu_s, 2),
             "mutant": None,
+            "digest": self.digest,
             "steps": self.steps,
             "switches": self.switches,
             "preemptions": self.preemptions,
@@ -189,6 +189,8 @@ class Run:
             self._judge.violations.append(Violation("liveness", str(hung), {}, "hung"))
         finally:
             self.driver.close()
+            if self.plan.mutant is not None and self._judge.violations:
+                self._let_all_speak()
             outcome.operations = self.driver.tally.ended
             outcome.acknowledged = self.driver.tally.acknowledged
             outcome.violations = self._judge.violations
@@ -198,8 +200,6 @@ class Run:
         self._conclude()
         return outcome
 
-            if self.plan.mutant is not None and self._judge.violations:
-                self._let_all_speak()
     # beginning -----------------------------------------------------------------------------------
 
     def _create(self) -> None:
@@ -212,6 +212,10 @@ class Run:
         while not self.driver.pump(0.005, lambda: self._control.state is ClientState.FREE):
             self._watch.read_log()
             waited_s = self._waiting.now_s() - began
+            if self.target.exit_status() == NOT_PATCHED:
+                self._watch.read_log()
+                why = (self._watch.lines or ["no reason"])[-1]
+                raise HarnessBroken(f"the target was not patched: {why}")
             if self.target.exit_status() is not None or waited_s > START_BOUND_S:
                 said = "; ".join(line for line in self._watch.lines if "FATAL" in line or "PANIC" in
                                  line or "ERROR" in line or "error" in line)  # fmt: skip
@@ -221,10 +225,6 @@ class Run:
                 )
         self.target.remember_shared_memory()
         facts = self._workload.facts() | {"workload": self.plan.workload}
-            if self.target.exit_status() == NOT_PATCHED:
-                self._watch.read_log()
-                why = (self._watch.lines or ["no reason"])[-1]
-                raise HarnessBroken(f"the target was not patched: {why}")
         facts |= {"settings": self.plan.settings, "bound_s": self.plan.bound_s}
         facts |= {"profile": self.plan.profile}
         self.history.note("begin", facts)

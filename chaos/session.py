@@ -19,8 +19,8 @@ from typing import Any
 
 from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
 from chaos.losses import with_images
-from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
 from chaos.mutants.planting import as_asked, find_mutant, patches_for
+from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
 from chaos.plan import BATON, Plan, Wishes
 from chaos.report.observer import Observer, Silent
 from chaos.run import Outcome, Run
@@ -28,8 +28,8 @@ from chaos.scheduler.world import Schedule, World, WorldBroken
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
-from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.targets.engine import EngineTarget
+from chaos.targets.launcher import Launcher, LauncherGone
 from chaos.targets.making import Maker
 from chaos.trace.recording import Recording
 from chaos.verdict import Verdict
@@ -112,9 +112,9 @@ class Session:
                 self._maker.clear(is_fit=is_fit)
         outcome.bundle = str(bundle) if bundle is not None else None
         outcome.seconds = time.monotonic() - began
+        outcome.cpu_s = self._maker.cpu_s() - cpu_s
         result = outcome.to_object()
         if bundle is not None:
-        outcome.cpu_s = self._maker.cpu_s() - cpu_s
             # The summary says that the bundle is complete; without it, it is not.
             with contextlib.suppress(OSError):
                 write_summary(bundle, result | {"suite": self.suite_name}, command)
@@ -122,8 +122,6 @@ class Session:
         return result
 
     def _make_target(self, plan: Plan) -> Target:
-        settings, segment_mb = plan.settings, plan.wal_segment_mb
-        if plan.schedule != BATON:
         target = self._scheduled_target(plan)
         if plan.mutant is not None:
             if not isinstance(target, EngineTarget):
@@ -132,6 +130,8 @@ class Session:
         return target
 
     def _scheduled_target(self, plan: Plan) -> Target:
+        settings, segment_mb = plan.settings, plan.wal_segment_mb
+        if plan.schedule != BATON:
             return self._maker.free(self.factory, settings, segment_mb)
         if plan.target != "engine" or plan.scheduling is None:
             raise TargetUnusable(f"{plan.target} cannot be scheduled; give --schedule free")
@@ -219,12 +219,12 @@ def again_command(seed: int, wishes: Wishes, suite: str = DEFAULT_SUITE) -> str:
 
 def wish_options(wishes: Wishes) -> list[str]:
     """The options of `chaos run` that say the same as these wishes."""
-    words = ["--target", wishes.target]
-    if wishes.schedule is not None:
     wishes = as_asked(wishes)
-        words += ["--schedule", wishes.schedule]
+    words = ["--target", wishes.target]
     if wishes.mutant is not None:
         words += ["--mutant", wishes.mutant]
+    if wishes.schedule is not None:
+        words += ["--schedule", wishes.schedule]
     if wishes.cycles is not None:
         words += ["--cycles", str(wishes.cycles)]
     if wishes.clients is not None:
