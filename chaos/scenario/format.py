@@ -313,9 +313,11 @@ def _session(table: _Table) -> Act:
         table.flag("finishes")
         if sql is not None or expected.is_waiting:
             raise table.wrong("finishes", "is about what was sent earlier: no sql, no waits")
-    elif sql is None and expected.lost is None and not expected.is_refused:
+    elif sql is None and not (
+        expected.is_waiting or expected.is_refused or expected.lost is not None
+    ):
         raise ScenarioError(
-            f"{table.where}: a session must have one of sql, finishes, lost, refused, close"
+            f"{table.where}: a session must have one of sql, finishes, waits, lost, refused, close"
         )
     save = table.text("save") if table.has("save") else None
     return Say(name, sql, expected, save)

@@ -13,7 +13,7 @@ SCENE-2  A scenario of which an armed fault was not reached has measured nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -88,11 +88,19 @@ class Played:
 
 
 class Player:
-    """One play of one scenario. The caller destroys the target."""
+    """One play of one scenario. The caller destroys the target.
 
-    def __init__(self, scenario: Scenario, target: Target) -> None:
+    `steps`, if they are not the scenario's own, may be made while it is played: each is asked for
+    when the one before has come as expected, and `heard` is what came of that.
+    """
+
+    def __init__(
+        self, scenario: Scenario, target: Target, steps: Iterable[Step] | None = None
+    ) -> None:
         self.played = Played()
+        self.heard: Heard = None
         self._scenario = scenario
+        self._steps = scenario.steps if steps is None else steps
         self._target = target
         self._sessions = Sessions(target.waiting(), target.conninfo)
         self._server = Server(target, self._sessions, scenario.bound_s)
@@ -116,7 +124,7 @@ class Player:
             )
         try:
             self._begin()
-            for step in self._scenario.steps:
+            for step in self._steps:
                 self._during(str(step), step)
                 played.steps += 1
             self._finish()
@@ -283,7 +291,7 @@ class Player:
             if session.is_pending:
                 raise Unexpected(f"session {say.session} still waits: its `finishes` comes first")
             session.ask(self._filled(say.sql))
-        came = self._hear(session, expected)
+        came = self.heard = self._hear(session, expected)
         if isinstance(came, ConnectionLost):
             self._sessions.forget(say.session)
         compare(expected, came)

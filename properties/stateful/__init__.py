@@ -1,0 +1,1 @@
+"""State machines for Hypothesis: programs and models meet a database, a disk."""

@@ -1,0 +1,1 @@
+"""Hypothesis strategies: schemas, transactions, faults, settings."""
