@@ -53,7 +53,7 @@ _TOKEN: Final = re.compile(
     | (?P<close>   [\])}] )
     | (?P<string>  "(?:[^"\\]|\\.)*" )
     | (?P<discard> \#_ )
-    | (?P<special> \#\#[A-Za-z]+ )
+    | (?P<special> \#\#-?[A-Za-z]+ )
     | (?P<tag>     \#[A-Za-z][^\s,\[\](){}"; ]* )
     | (?P<char>    \\(?:newline|space|tab|return|formfeed|backspace|u[0-9A-Fa-f]{4}|.) )
     | (?P<atom>    [^\s,\[\](){}";\\\#][^\s,\[\](){}";\\]* )
@@ -71,7 +71,6 @@ _CHARACTERS: Final = {
 _INTEGER: Final = re.compile(r"([+-]?[0-9]+)N?")
 _FLOAT: Final = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)M?")
 _RATIO: Final = re.compile(r"([+-]?[0-9]+)/([0-9]+)")
-_DISCARDED: Final = object()
 
 
 class MalformedEdn(ValueError):
@@ -246,11 +245,10 @@ class _Reader:
         """A value is complete: it goes to what is open around it, or out."""
         stack = self._stack
         while stack and stack[-1].kind in ("#", "#_"):
-            line = stack[-1].line
-            if stack.pop().kind == "#_":
-                value = _DISCARDED
-        if value is _DISCARDED:
-            return
+            frame = stack.pop()
+            if frame.kind == "#_":
+                return
+            line = frame.line
         if self.is_between_forms:
             yield line, value
         else:
