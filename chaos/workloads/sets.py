@@ -77,7 +77,8 @@ class Sets(Part):
 
     def own_tables(self) -> list[Statement]:
         """The set."""
-        return [Statement(self._create, commits=True), Statement(self._initial, commits=True)]
+        fill = [Statement(self._initial, commits=True)] if self._there else []
+        return [Statement(self._create, commits=True), *fill]
 
     def next(self, chance: random.Random) -> Operation:
         """A transaction that changes the set, most of the time."""
