@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chaos.cli.barriers import barriers
+from chaos.cli.check import check
 from chaos.cli.coverage import coverage
 from chaos.cli.disk import disk
 from chaos.cli.explore import explore
@@ -19,5 +20,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, shrink, coverage, disk, explore, barriers, worker):
+for command in (run, replay, shrink, check, coverage, disk, explore, barriers, worker):
     commands.add_command(command)

@@ -1,0 +1,113 @@
+"""`chaos check`: the isolation checker alone, on a history from anywhere.
+
+Exit status: 0 the model held, 1 it was violated, 2 wrong usage or a file that is no history, 3 the
+history cannot tell. 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from chaos.bundle import HISTORY
+from chaos.cli.progress import Progress
+from chaos.cli.run import PLAIN_WIDTH, check_out
+from chaos.oracle import load
+from chaos.verdict import EXIT_STATUS, Verdict
+
+LIBRARY: Final = "properties.isolation.reporting"
+"""What judges. The controller knows it by its name only."""
+WORKLOADS: Final = ("list-append", "rw-register")
+VERDICTS: Final = {True: Verdict.HELD, False: Verdict.VIOLATED, None: Verdict.NOT_MEASURED}
+STYLES: Final = {True: "bold green", False: "bold red", None: "bold yellow"}
+
+
+@click.command()
+@click.argument("history", type=click.Path(exists=True, path_type=Path))
+@click.option("--model", default="strict-serializable", show_default=True, metavar="MODEL",
+              help="What must have held: read-committed, snapshot-isolation, ...")  # fmt: skip
+@click.option("--workload", type=click.Choice(WORKLOADS),
+              help="[default: what the operations say]")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the report there too, as report.txt and report.json.")  # fmt: skip
+@click.option("--dot", is_flag=True, help="Draw each witness into DIR, for graphviz.")
+@click.option("--svg", is_flag=True, help="Draw each witness into DIR, for a browser.")
+def check(
+    history: Path,
+    model: str,
+    workload: str | None,
+    as_json: bool,
+    out: Path | None,
+    dot: bool,
+    svg: bool,
+) -> None:
+    """Say which anomalies HISTORY has, and which isolation it rules out.
+
+    HISTORY is a history of transactions over lists (append and r) or registers (w and r), as Jepsen
+    writes it, in EDN or JSON; or the directory that a run of chaos has left.
+    """
+    if (dot or svg) and out is None:
+        raise click.UsageError("say with --out where the drawings go")
+    if out is not None:
+        check_out(out)
+    try:
+        load(f"{LIBRARY}:canonical")(model)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--model") from error
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    report = _judge(_file_of(history), model, workload, console, is_silent=as_json)
+    text: list[str] = load(f"{LIBRARY}:text_of")(report)
+    found = load(f"{LIBRARY}:object_of")(report) if as_json or out is not None else None
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        console.print(text[0], style=STYLES[report.verdict.valid], highlight=False, markup=False)
+        for line in text[1:]:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if out is not None:
+        _write(out, report, text, found, dot=dot, svg=svg)
+    sys.exit(EXIT_STATUS[VERDICTS[report.verdict.valid]])
+
+
+def _file_of(history: Path) -> Path:
+    """The history itself; of a bundle, the one in it."""
+    if not history.is_dir():
+        return history
+    if not (history / HISTORY).exists():
+        raise click.UsageError(f"{history} is no directory that a run has left: no {HISTORY} in it")
+    return history / HISTORY
+
+
+def _judge(
+    path: Path, model: str, workload: str | None, console: Console, *, is_silent: bool
+) -> Any:
+    """The report of the library; a file that it cannot read is wrong usage."""
+    try:
+        with Progress(console, is_silent=is_silent) as progress:
+            return load(f"{LIBRARY}:judge_file")(
+                path,
+                model=model,
+                workload=workload,
+                progress=lambda what, done, of: progress.tell(what, done, of, 0),
+            )
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from error
+    except load(f"{LIBRARY}:NoHistory") as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _write(out: Path, report: Any, text: list[str], found: Any, *, dot: bool, svg: bool) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "report.txt").write_text("\n".join([*text, ""]), encoding="utf-8")
+        (out / "report.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        for name, drawing in load(f"{LIBRARY}:pictures_of")(report, dot=dot, svg=svg):
+            (out / name).write_text(drawing, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{error.filename or out}: {error.strerror or error}") from error
