@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chaos.oracle import Checker
 from properties.checkers.atomicity import Atomicity
 from properties.checkers.bank_total import BankTotal
+from properties.checkers.counters import CounterBounds
 from properties.checkers.durability import Durability
 from properties.checkers.errors import Errors
 from properties.checkers.leftovers import Leftovers
@@ -15,6 +16,8 @@ from properties.checkers.liveness import Liveness
 from properties.checkers.lost_update import LostUpdate
 from properties.checkers.no_holes import NoHoles
 from properties.checkers.reaction import ReactionChecker
+from properties.checkers.session_order import SessionOrder
+from properties.checkers.sets import SetMembers
 from properties.checkers.well_formed import WellFormed
 
 
@@ -29,6 +32,9 @@ def default() -> Sequence[Checker]:
         LostUpdate(),
         BankTotal(),
         ListPrefix(),
+        SetMembers(),
+        CounterBounds(),
+        SessionOrder(),
         ReactionChecker(),
         Liveness(),
         Leftovers(),

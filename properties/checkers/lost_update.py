@@ -1,20 +1,19 @@
 """No two committed transactions made the same next version of anything.
 
-An update of an account returns the version it made; an append returns the list it made, whose
-length is its version. If two committed transactions made the same version of the same thing, one
-of them did not see the other: its update is lost. Transactions in doubt, and those that a crash may
-take back (`asynchronous.py`), are judged once an audit has found them in the ledger.
+An update returns the version it made, or what says as much (`seen_versions.py`). If two committed
+transactions made the same version of the same thing, one of them did not see the other: its update
+is lost. Transactions in doubt, and those that a crash may take back (`asynchronous.py`), are judged
+once an audit has found them in the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterable
 
 from chaos.history import Event
 from chaos.oracle import Violation
 from properties.checkers.asynchronous import may_lose
+from properties.checkers.seen_versions import Thing, versions_in
 
 
 class LostUpdate:
@@ -23,7 +22,7 @@ class LostUpdate:
     name = "lost_update"
 
     def __init__(self) -> None:
-        self._makers: dict[tuple[str, int, int], int] = {}
+        self._makers: dict[tuple[Thing, int], int] = {}
         self._doubtful: dict[int, Event] = {}
         self._is_asynchronous = False
 
@@ -46,13 +45,14 @@ class LostUpdate:
                 yield from self._judge(self._doubtful.pop(doubtful), doubtful)
 
     def _judge(self, event: Event, transaction: int) -> Iterable[Violation]:
-        for version in versions_made(event.f, event.value):
-            other = self._makers.setdefault(version, transaction)
+        for seen in versions_in(event):
+            if not seen.is_write:
+                continue
+            other = self._makers.setdefault((seen.thing, seen.version), transaction)
             if other != transaction:
-                what, key, number = version
                 message = (
-                    f"transactions {other} and {transaction} both made version {number} of"
-                    f" {what} {key}"
+                    f"transactions {other} and {transaction} both made version {seen.version} of"
+                    f" {seen.thing}"
                 )
                 facts = {"event": event.index, "transactions": [other, transaction]}
                 yield Violation(self.name, message, facts, "one version, two makers")
@@ -60,14 +60,3 @@ class LostUpdate:
     def finish(self) -> Iterable[Violation]:
         """All was said as it came."""
         return ()
-
-
-def versions_made(f: str, value: Any) -> Iterator[tuple[str, int, int]]:
-    """What a transaction made: kind, key, version."""
-    if f == "transfer":
-        for account, version in value["versions"]:
-            yield "account", account, version
-    elif f == "txn":
-        for (kind, key, _), (_, _, after) in pairwise(value):
-            if kind == "append" and after:
-                yield "list", key, len(after)

@@ -23,7 +23,7 @@ from properties.checkers.words import transactions
 class NoHoles:
     """See the head of this file. Order is that of the history's events."""
 
-    name = "no holes"
+    name = "no_holes"
 
     def __init__(self) -> None:
         self._begun_at: dict[int, int] = {}
