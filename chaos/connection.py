@@ -174,7 +174,10 @@ class Connection:
             self.send(statement)
             return None
         self.state = State.IDLE
-        return Answer(_rows(result), (result.command_status or b"").decode())
+        types: tuple[int, ...] = ()
+        if statement is not None and statement.is_typed:
+            types = tuple(result.ftype(column) for column in range(result.nfields))
+        return Answer(_rows(result), (result.command_status or b"").decode(), types)
 
     def _refused(self, result: pq.abc.PGresult) -> Refusal:
         field = result.error_field

@@ -65,6 +65,11 @@ class History:
         self._now_s = now_s
         self._began_s = now_s()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the beginning: the workload's sizes, the settings; empty before that."""
+        return next((event.value for event in self.events if event.f == "begin"), {})
+
     def begin(self) -> None:
         """Count time from now on: the target's clock may begin with the target."""
         self._began_s = self._now_s()

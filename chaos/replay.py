@@ -77,6 +77,8 @@ def read_bundle(directory: Path) -> Bundle:
         command = summary.get("command")
         if command and not (directory / PLAN).exists():
             raise ValueError(f"it has no plan; the same again: {command}")
+        if summary.get("is_inspected"):
+            raise ValueError(f"a test looked into its run; the same again: {command}")
         plan = json.loads((directory / PLAN).read_text(encoding="utf-8"))
         return Bundle(
             directory,

@@ -25,7 +25,8 @@ from chaos.faults.disk.looking import Looker
 from chaos.faults.doing import Deeds
 from chaos.faults.places import parse_fault
 from chaos.faults.striking import Strike
-from chaos.history import CONTROL, History
+from chaos.history import CONTROL, Event, History
+from chaos.inspection import Database, Inspector
 from chaos.losses import Loss
 from chaos.mutants.planting import find_mutant, judge
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
@@ -150,7 +151,14 @@ class Ended(Exception):
 class Run:
     """One run of one plan against one target. The caller destroys the target."""
 
-    def __init__(self, plan: Plan, target: Target, suite: Suite, observer: Observer) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        target: Target,
+        suite: Suite,
+        observer: Observer,
+        inspector: Inspector | None = None,
+    ) -> None:
         self.plan = plan
         self.target = target
         self._waiting = target.waiting()
@@ -158,6 +166,7 @@ class Run:
         self.outcome = Outcome(plan)
         self._judge = Judge(suite)
         self._observer = observer
+        self._inspector = inspector
         self._workload = WORKLOADS[plan.workload](plan.mix)
         chance = stream(plan.seed, "workload", "operations")
         self.driver = Driver(
@@ -408,6 +417,18 @@ class Run:
             self._check_progress(self.plan.bound_s)
             raise Ended
         self._do_alone(self._workload.audit())
+        if self._inspector is not None:
+            database = Database(self._look, self.plan, self.target.data_directory)
+            for violation in self._inspector(database, self.history):
+                self._judge.violations.append(violation)
+                self._observer.violation(violation)
+
+    def _look(self, operation: Operation) -> Event:
+        """How an operation ended that an inspector wanted done."""
+        ending = self._how_alone(operation)
+        if ending not in ("ok", "fail"):
+            raise HarnessBroken(f"{operation.value!r} without any fault ended in {ending}")
+        return self.history.events[-1]
 
     def _glance(self, seconds: float) -> bool:
         """Whether the controller can read the workload's tables within so long."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.bundle import Finished, Keeper, bundle_directory, write_bundle, write_summary
+from chaos.inspection import Inspector
 from chaos.losses import with_images
 from chaos.mutants.planting import as_asked, find_mutant, patches_for
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
@@ -56,6 +57,7 @@ class Session:
         self.suite_name = suite_name
         self.out = out
         self.observer = observer
+        self.inspector: Inspector | None = None
         self._maker = Maker(make_launcher)
 
     def __enter__(self) -> Session:
@@ -87,7 +89,7 @@ class Session:
         is_fit = False
         try:
             try:
-                run = Run(plan, target, self.suite, observer)
+                run = Run(plan, target, self.suite, observer, self.inspector)
                 outcome = run.outcome
                 run.execute()
             except TargetUnusable:
@@ -117,7 +119,8 @@ class Session:
         if bundle is not None:
             # The summary says that the bundle is complete; without it, it is not.
             with contextlib.suppress(OSError):
-                write_summary(bundle, result | {"suite": self.suite_name}, command)
+                more = {"suite": self.suite_name, "is_inspected": self.inspector is not None}
+                write_summary(bundle, result | more, command)
         observer.end(result)
         return result
 

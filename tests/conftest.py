@@ -8,6 +8,8 @@ import resource
 import hypothesis
 import pytest
 
+pytest_plugins = "pytester"
+
 DESCRIPTORS = 16_384
 
 hypothesis.settings.register_profile(

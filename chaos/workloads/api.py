@@ -31,18 +31,23 @@ Row = tuple[str | None, ...]
 
 
 class Statement(NamedTuple):
-    """One SQL statement, prepared at its first use on a connection; parameters in text format."""
+    """One SQL statement, prepared at its first use on a connection; parameters in text format.
+
+    `is_typed`: the answer tells the types of its columns.
+    """
 
     text: str
     parameters: tuple[bytes | None, ...] = ()
     commits: bool = False
+    is_typed: bool = False
 
 
 class Answer(NamedTuple):
-    """What the server returned: rows as text, and the command tag."""
+    """What the server returned: rows as text, the command tag, the OIDs of the columns' types."""
 
     rows: list[Row]
     tag: str
+    types: tuple[int, ...] = ()
 
 
 Body = Generator[Statement, Answer, None]

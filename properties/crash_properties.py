@@ -1,0 +1,227 @@
+"""A function over (cluster, history) becomes a test that crashes a database.
+
+    from properties import crash_property
+
+    @crash_property(workload="bank", faults=("backend", "power-loss"), seeds=3)
+    def test_no_money_is_lost(cluster, history):
+        [(total,)] = cluster.query("SELECT sum(balance) FROM accounts")
+        assert total == history.facts["accounts"] * history.facts["balance"]
+
+For each seed a run is done as by `chaos run --seed`: a workload works on a fresh database, faults
+strike, it recovers. After each recovery, and at the end, the function is called; an assertion in
+it that fails is a violation, and ends the run. The usual checkers judge the same run, unless
+another suite is named.
+
+The function's first two parameters are the database (`chaos.inspection.Database`) and what the
+clients saw of it until then (`chaos.history.History`); what more it takes are fixtures.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import pytest
+
+from chaos.history import History
+from chaos.inspection import Database
+from chaos.mutants.planting import planted
+from chaos.oracle import DEFAULT_SUITE, Violation
+from chaos.plan import Plan, Wishes, make_plan
+from chaos.report.observer import Silent
+from chaos.report.words import verdict_line
+from chaos.session import Session, open_session, wish_options
+from chaos.verdict import Verdict
+
+SEED: Final = "chaos_seed"
+RUNS: Final = "chaos_runs"
+OWN: Final = "property"
+"""What a violation says that the function itself has found."""
+
+Function = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class CrashProperty:
+    """What the decorator was told."""
+
+    function: Function
+    wishes: Wishes
+    seeds: Sequence[int]
+    suite: str
+
+
+def crash_property(
+    *,
+    workload: str | None = None,
+    faults: Sequence[str] | None = None,
+    seeds: int | Iterable[int] = 5,
+    cycles: int | None = None,
+    clients: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    profile: str | None = None,
+    target: str = "engine",
+    schedule: str | None = None,
+    suite: str = DEFAULT_SUITE,
+) -> Callable[[Function], Function]:
+    """Decorate a test function. All is as for the options of `chaos run`; None leaves it to the
+    seed. `seeds`: so many, from 1 on, or which. `suite`: the checkers that judge as well.
+    """
+    chosen = range(1, seeds + 1) if isinstance(seeds, int) else tuple(seeds)
+    wishes = Wishes(
+        target=target,
+        schedule=schedule,
+        cycles=cycles,
+        clients=clients,
+        workload=workload,
+        faults=faults,
+        settings=settings,
+        profile=profile,
+    )
+
+    def decorate(function: Function) -> Function:
+        own = CrashProperty(function, wishes, tuple(chosen), suite)
+        return _as_test(function, own)
+
+    return decorate
+
+
+def _as_test(function: Function, own: CrashProperty) -> Function:
+    """What pytest collects: it takes the fixtures of the function, a seed and the runs."""
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) < 2:
+        raise TypeError(f"{function.__name__} must take a cluster and a history")
+
+    def test(**given: Any) -> None:
+        seed, runs = given.pop(SEED), given.pop(RUNS)
+        runs.check(own, seed, given)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    taken = [one.replace(kind=kind) for one in parameters[2:]]
+    taken += [inspect.Parameter(name, kind) for name in (SEED, RUNS)]
+    for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+        setattr(test, name, getattr(function, name))
+    test.__dict__.update(function.__dict__)
+    test.__dict__["__wrapped__"] = function
+    test.__dict__["__signature__"] = inspect.Signature(taken)
+    test.__dict__["crash_property"] = own
+    return test
+
+
+# running -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Runs:
+    """Does the runs of one pytest session, or of one worker of it."""
+
+    out: Path
+    mutant: str | None = None
+    budget_s: float | None = None
+    options: tuple[str, ...] = ()
+    """What is to be given to pytest again, so that a seed's run is the same."""
+    nodeid: str = ""
+    note: Callable[[str, str], None] = lambda _name, _value: None
+    _sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
+
+    def check(self, own: CrashProperty, seed: int | None, given: Mapping[str, Any]) -> None:
+        """Pass, or raise what pytest shows. Without a seed: as many as the budget allows."""
+        if seed is not None:
+            self._check_seed(own, seed, given)
+            return
+        began = time.monotonic()
+        done = 0
+        for number in count(min(own.seeds)):
+            if done and time.monotonic() - began >= (self.budget_s or 0.0):
+                break
+            self._check_seed(own, number, given)
+            done += 1
+        self.note("chaos_seeds", f"{min(own.seeds)}..{min(own.seeds) + done - 1}")
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def _check_seed(self, own: CrashProperty, seed: int, given: Mapping[str, Any]) -> None:
+        session = self._session(own)
+        plan = make_plan(seed, planted(replace(own.wishes, mutant=self.mutant)))
+        inspector = _Inspector(own.function, given)
+        session.inspector = inspector
+        command = self._command(seed)
+        try:
+            result = session.run(plan, command)
+        finally:
+            session.inspector = None
+        verdict = Verdict(result["verdict"])
+        self.note("chaos_seed", str(seed))
+        self.note("chaos_verdict", str(verdict))
+        self.note("chaos_digest", str(result["digest"]))
+        if verdict is Verdict.HELD:
+            return
+        if verdict is Verdict.NOT_MEASURED:
+            pytest.skip(f"seed {seed} measured nothing: {result['reason']}")
+        self.note("chaos_replay", command)
+        if result["bundle"] is not None:
+            self.note("chaos_bundle", result["bundle"])
+        told = _story(result, plan, own.wishes, command)
+        if inspector.raised is not None:
+            inspector.raised.add_note(told)
+            raise inspector.raised
+        pytest.fail(told, pytrace=False)
+
+    def _session(self, own: CrashProperty) -> Session:
+        key = (own.wishes.target, own.suite)
+        if key not in self._sessions:
+            self._sessions[key] = open_session(own.wishes, own.suite, self.out, Silent())
+        return self._sessions[key]
+
+    def _command(self, seed: int) -> str:
+        path = self.nodeid.partition("[")[0]
+        return shlex.join(["pytest", path, "--chaos-seeds", f"{seed}..{seed}", *self.options])
+
+
+class _Inspector:
+    """Calls the function, and takes what it asserts for a violation."""
+
+    def __init__(self, function: Function, given: Mapping[str, Any]) -> None:
+        self._function = function
+        self._given = given
+        self.raised: BaseException | None = None
+
+    def __call__(self, database: Database, history: History) -> Iterable[Violation]:
+        try:
+            self._function(database, history, **self._given)
+        except (AssertionError, pytest.fail.Exception) as error:
+            self.raised = error.with_traceback(self._own_part(error.__traceback__))
+            said = str(error).partition("\n")[0] or "an assertion failed"
+            yield Violation(OWN, said, {}, self._function.__name__)
+        except Exception as error:
+            self.raised = error.with_traceback(self._own_part(error.__traceback__))
+            raise
+
+    def _own_part(self, frames: TracebackType | None) -> TracebackType | None:
+        """From the function's own frame on: how it was called is of no interest."""
+        while frames is not None and frames.tb_frame.f_code is not self._function.__code__:
+            frames = frames.tb_next
+        return frames
+
+
+def _story(result: Mapping[str, Any], plan: Plan, wishes: Wishes, command: str) -> str:
+    """What is told of a run that did not hold; the last line runs it again."""
+    lines = [verdict_line(result)]
+    lines += [f"  {one['check']}: {one['message']}" for one in result["violations"]]
+    options = wish_options(replace(wishes, mutant=plan.mutant))
+    lines.append(f"the load and the faults are those of: chaos run --seed {plan.seed} "
+                 + shlex.join(options))  # fmt: skip
+    if result["bundle"] is not None:
+        lines.append(f"bundle: {result['bundle']}")
+    return "\n".join([*lines, f"run it again: {command}"])
