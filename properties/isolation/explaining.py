@@ -17,8 +17,8 @@ of the history (`:index`), and there each can be looked up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, Final, NamedTuple
 
 from properties.isolation.edn import to_edn
 from properties.isolation.transactions import INFO, OK, READ, Op, Transaction
@@ -101,6 +101,8 @@ class Explainer:
     def __init__(self, transactions: Sequence[Transaction], workload: str) -> None:
         self._transactions = transactions
         self._is_list = workload == "list-append"
+        self._thing = "list" if self._is_list else "register"
+        self._wrote = "appended" if self._is_list else "wrote"
         self._names: Mapping[int, str] = {}
         self._longest_reads: dict[Any, Sequence[Any]] | None = None
 
@@ -219,5 +221,93 @@ class Explainer:
 
     def _without_cycle(self, witness: Witness) -> list[str]:
         """An anomaly that is not a cycle: what a transaction saw, and what it should have."""
-        detail = ", ".join(f"{name} {shown(value)}" for name, value in witness.detail.items())
-        return [f"{meaning(witness.anomaly)} ({detail})."]
+        sentence = _SENTENCES.get(witness.anomaly)
+        detail = {name: shown(value) for name, value in witness.detail.items()}
+        if sentence is None or not sentence.needs <= detail.keys():
+            facts = ", ".join(f"{name} {value}" for name, value in detail.items())
+            return [f"{meaning(witness.anomaly)} ({facts})."]
+        names = list(self._names.values())
+        detail |= {"thing": self._thing, "wrote": self._wrote, "names": " and ".join(names)}
+        detail |= {f"T{i}": name for i, name in enumerate(names, 1)}
+        detail.setdefault("T2", names[0] if names else "")
+        return [line.format(**detail) for line in sentence.lines]
+
+
+class _Sentence(NamedTuple):
+    """What is said of an anomaly, with names from the witness's detail in it."""
+
+    needs: Set[str]
+    lines: tuple[str, ...]
+
+
+_SENTENCES: Final = {
+    "G1a": _Sentence(
+        {"key", "value", "read"},
+        (
+            "{T1} read {thing} {key} as {read}, with {value} in it.",
+            "However, {T2} {wrote} {value}, and {T2} failed: nobody should ever see it.",
+        ),
+    ),
+    "G1b": _Sentence(
+        {"key", "value", "later", "read"},
+        (
+            "{T1} read {thing} {key} as {read}, with {T2}'s {value} as the last.",
+            "However, {T2} {wrote} {later} after it: nobody else may see the one alone.",
+        ),
+    ),
+    "dirty-update": _Sentence(
+        {"key", "values"},
+        (
+            (
+                "{T2} failed, but what it {wrote} stayed in {thing} {key}: {values} are the value of"
+                " {T2} and a later one of {T1}."
+            ),
+            "However, {T1} committed: it made its version out of one that never was.",
+        ),
+    ),
+    "incompatible-order": _Sentence(
+        {"key", "reads"},
+        (
+            "{names} read list {key} as {reads}.",
+            (
+                "However, a list only grows at its end: of two reads the shorter must be the beginning"
+                " of the longer."
+            ),
+        ),
+    ),
+    "lost-update": _Sentence(
+        {"key", "value"},
+        (
+            (
+                "{names} all read {thing} {key} in the version that ends with {value} (nil: the"
+                " first), and each {wrote} its own on top of it."
+            ),
+            (
+                "However, one of them was the first to do so, and then the others had not read what"
+                " they replaced."
+            ),
+        ),
+    ),
+    "internal": _Sentence(
+        {"key", "expected", "read"},
+        (
+            "{T1} read {thing} {key} as {read}.",
+            "However, after what it had itself read and {wrote} before, it had to read {expected}.",
+        ),
+    ),
+    "duplicate-elements": _Sentence(
+        {"key", "elements", "read"},
+        (
+            "{T1} read list {key} as {read}.",
+            "However, these were appended once, and are there so often: {elements}.",
+        ),
+    ),
+    "phantom-elements": _Sentence(
+        {"key", "value", "read"},
+        ("{T1} read list {key} as {read}.", "However, nobody ever appended {value} to it."),
+    ),
+    "garbage-read": _Sentence(
+        {"key", "read"},
+        ("{T1} read {thing} {key} as {read}.", "However, nobody ever wrote that."),
+    ),
+}
