@@ -66,6 +66,8 @@ FILLERS: Final = (0, 200, 400, 800)
 """Bytes that make the workload's rows longer, in a run with a disk fault: so they are on many
 pages.
 """
+SHARE_COMPARED: Final = 0.5
+"""Of seeds, in which recovery compares what it makes of each page with what that page was."""
 SHARE_DISK: Final = 0.5
 """Of seeds, for each disk fault."""
 FILLING_SETTINGS: Final = {
@@ -326,6 +328,8 @@ def draw_settings(seed: int, target: str, clients: int) -> tuple[dict[str, str],
     if "max_wal_size" in used:
         used["min_wal_size"] = f"{2 * segment}MB"
     used["deadlock_timeout"] = chance.choice(["20ms", "100ms", "300ms"])
+    if stream(seed, "settings", "compared").random() < SHARE_COMPARED:
+        used["wal_consistency_checking"] = "all"
     return used, segment
 
 

@@ -26,7 +26,7 @@ from chaos.faults.catalogue import LEAVES_OTHERS_ALONE
 from chaos.faults.striking import Strike
 from chaos.probe import Probe
 from chaos.targets.api import Target
-from chaos.targets.log import Replay, marks_in
+from chaos.targets.log import Replay, differences_in, marks_in
 from chaos.targets.processes import Role
 
 TICK_S: Final = 0.001
@@ -80,6 +80,7 @@ class Reaction:
     last_words: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
 
     def in_a_word(self) -> str:
         """What the server did, for a table."""
@@ -287,6 +288,7 @@ class Watch:
         reaction.marks = marks_in(lines)
         reaction.crashes = [line for line in lines if self._is_death_of_its_own(line)]
         reaction.reports = [line for line in lines if TROUBLE.search(line)]
+        reaction.differences = differences_in(lines)
         if not reaction.recovered:
             reaction.last_words = [line for line in lines if LAST_WORDS.search(line)][-2:]
         losses = self._driver.losses[strike.losses_before :]

@@ -20,6 +20,7 @@ from typing import Any, Final
 from chaos.explore.recorded import Known, Recorded, after
 from chaos.history import Event
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation
+from chaos.targets.log import differences_in
 from chaos.workloads.api import Answer, RolledBack, Statement, WrongAnswer
 from chaos.workloads.catalogue import WORKLOADS
 
@@ -90,7 +91,9 @@ class Checker:
     def judge(self, place: int, found: Found) -> tuple[Violation, ...]:
         """What is wrong when this was found after a crash at this place; () when nothing is."""
         if found.failure:
-            return (Violation(RECOVERY, f"recovery fails: {found.failure}", {}, "fails"),)
+            differs = bool(differences_in([found.failure]))
+            kind = "replay differs" if differs else "fails"
+            return (Violation(RECOVERY, f"recovery fails: {found.failure}", {}, kind),)
         key = (self._recorded.known_at(place), found.key())
         if key not in self._judged:
             self._judged[key] = self._judge(self._history_at(place), found)

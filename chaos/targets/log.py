@@ -69,6 +69,17 @@ def marks_in(lines: Iterable[str]) -> list[str]:
     return list(_marks_in("\n".join(lines)))
 
 
+_DIFFERENCE: Final = re.compile(r"inconsistent page found, .*")
+
+
+def differences_in(lines: Iterable[str]) -> list[str]:
+    """What replay made otherwise than it was (wal_consistency_checking): each page once, however
+    often recovery was tried.
+    """
+    found = (_DIFFERENCE.search(line) for line in lines)
+    return list(dict.fromkeys(match[0] for match in found if match))
+
+
 @functools.lru_cache(maxsize=4)
 def _marks_in(text: str) -> tuple[str, ...]:
     """Whoever watches a log asks again and again, mostly when nothing was added."""

@@ -19,10 +19,15 @@ class ReactionChecker:
     name = "reaction"
 
     def observe(self, event: Event) -> Iterator[Violation]:
-        """Apply the contract to what was seen; a server that never came back is liveness's."""
-        if event.f == "reaction" and event.value["reaction"]["recovered"]:
+        """Apply the contract to what was seen; a server that never came back is liveness's, but why
+        it did not is ours where it is known.
+        """
+        if event.f == "reaction":
             strike, seen = event.value["strike"], event.value["reaction"]
-            for kind, problem in _problems(strike, seen):
+            problems = list(differs(seen))
+            if seen["recovered"]:
+                problems += _problems(strike, seen)
+            for kind, problem in problems:
                 message = f"after the fault {strike['name']}: {problem}"
                 facts = {"event": event.index, "cycle": event.value["cycle"]}
                 yield Violation(self.name, message, facts, kind)
@@ -34,6 +39,12 @@ class ReactionChecker:
     def finish(self) -> Iterator[Violation]:
         """All was said as it came."""
         return iter(())
+
+
+def differs(seen: Facts) -> Iterator[Problem]:
+    """Recovery has compared pages with what they had been, and they were not the same."""
+    if found := seen.get("differences"):
+        yield "replay differs", f"replay differs from the running pages: {some(found)}"
 
 
 def _problems(strike: Facts, seen: Facts) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.targets.log import Replay, ServerLog, marks_in, replay_in
+from chaos.targets.log import Replay, ServerLog, differences_in, marks_in, replay_in
 from chaos.targets.processes import Role, role_of_title
 
 
@@ -61,6 +61,15 @@ def test_the_engines_own_figure_is_taken_wherever_it_stands() -> None:
     own = "LOG:  redo replayed 1200 records (98304 bytes) in 0.031 s"
     for lines in ([*POSTGRES, own], [*POSTGRES[:2], own, *POSTGRES[2:]]):
         assert replay_in(lines)[0] == Replay(1200, 98304, 0.031)
+
+
+def test_a_page_that_replay_made_otherwise_is_named_once_however_often_recovery_fails() -> None:
+    first, second = (
+        f"inconsistent page found, rel 1663/5/16384, forknum 0, blkno {block}" for block in (3, 4)
+    )
+    lines = [f"2026-01-01 [9] FATAL:  {page}" for page in (first, first, second)]
+    assert differences_in([*POSTGRES, *lines, "CONTEXT:  WAL redo at 0/1"]) == [first, second]
+    assert differences_in(POSTGRES) == []
 
 
 def test_an_unfinished_redo_is_none() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chaos.plan
 from chaos.faults.catalogue import (
     BY_NAME_ONLY,
     DISK,
@@ -48,6 +49,20 @@ def test_pinning_a_setting_or_the_workload_changes_nothing_else(seed: int) -> No
     assert pinned.clients == free.clients
     others = {name: text for name, text in free.settings.items() if name != "shared_buffers"}
     assert pinned.settings == others | {"shared_buffers": "1MB"}
+
+
+def test_recovery_compares_pages_in_half_of_the_seeds_and_nothing_else_depends_on_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans = [make_plan(seed, Wishes()) for seed in range(200)]
+    compared = [plan for plan in plans if "wal_consistency_checking" in plan.settings]
+    assert 70 < len(compared) < 130
+    assert {plan.settings["wal_consistency_checking"] for plan in compared} == {"all"}
+    monkeypatch.setattr(chaos.plan, "SHARE_COMPARED", 0.0)
+    for plan in plans[:50]:
+        without = dict(plan.settings)
+        without.pop("wal_consistency_checking", None)
+        assert make_plan(plan.seed, Wishes()) == replace(plan, settings=without)
 
 
 @given(seed=SEEDS)

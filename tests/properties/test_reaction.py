@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from properties.checkers.liveness import Liveness
 from properties.checkers.reaction import ReactionChecker
 from tests.properties.history_builder import BANK, Builder, judge, messages
 
@@ -169,3 +170,14 @@ def test_a_crash_of_its_own_is_a_violation() -> None:
     built = Builder(BANK)
     built.history.note("calm", {"problems": ["PANIC:  could not fsync"]})
     assert "while no fault was under way: PANIC" in messages(ReactionChecker(), built.events)
+
+
+def test_replay_that_differs_is_named_whether_or_not_the_server_comes_back() -> None:
+    page = "inconsistent page found, rel 1663/5/16384, forknum 0, blkno 3"
+    dead = {"recovered": False, "last_words": [f"FATAL:  {page}"], "differences": [page]}
+    for seen in (dead, ANEW | {"differences": [page]}):
+        (found,) = judge(ReactionChecker(), reaction("all", **seen).events)
+        assert found.kind == "replay differs"
+        assert f"replay differs from the running pages: {page}" in found.message
+    (not_back,) = judge(Liveness(), reaction("all", **dead).events)
+    assert not_back.kind == "not back"

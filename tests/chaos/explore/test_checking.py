@@ -110,6 +110,8 @@ def test_a_recovery_that_fails_an_audit_that_fails_and_damaged_pages_are_violati
     """EXPLORE-2."""
     recorded = a_run()
     assert kinds(recorded, 3, found(failure="PANIC: no")) == [("recovery", "fails")]
+    differs = found(failure="FATAL: inconsistent page found, rel 1663/5/1, forknum 0, blkno 0")
+    assert kinds(recorded, 3, differs) == [("recovery", "replay differs")]
     missing = found(error='42P01 relation "ledger" does not exist')
     assert kinds(recorded, 3, missing) == [("errors", "error 42P01")]
     damaged = Found(answers=found(1).answers, pages=("base/5/1 block 0: its checksum is wrong",))
