@@ -17,53 +17,16 @@ of the history (`:index`), and there each can be looked up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from properties.isolation.edn import to_edn
 from properties.isolation.transactions import INFO, OK, READ, Op, Transaction
 from properties.isolation.witnesses import Edge, Witness
+from properties.isolation.wording import meaning, sentences_for
 
-MEANINGS: Final[Mapping[str, str]] = {
-    "G0": "a write cycle: transactions overwrote each other, so none can be the first",
-    "G1a": "an aborted read: what was read had been written by a transaction that failed",
-    "G1b": "an intermediate read: what was read is what a transaction wrote on its way, not at its"
-    " end",
-    "G1c": "a circular flow of information: each transaction had an effect on the next, and the"
-    " last on the first",
-    "G-single": "read skew: a transaction saw another's effects in part, so the one comes both"
-    " before and after the other (a cycle with one anti-dependency)",
-    "G-nonadjacent": "a long fork: a cycle with several anti-dependencies, no two in a row, so no"
-    " snapshots explain it",
-    "G2-item": "write skew: each transaction missed a write of the next (a cycle with"
-    " anti-dependencies)",
-    "dirty-update": "a dirty update: a committed write was made on top of one that failed",
-    "incompatible-order": "incompatible orders: two reads of one list show orders that no single"
-    " sequence of appends can have",
-    "cyclic-versions": "cyclic versions: what is known of the order of a register's values goes in"
-    " a circle",
-    "lost-update": "a lost update: transactions read the same version and each wrote its own on top"
-    " of it",
-    "internal": "internal inconsistency: a transaction read something else than its own reads and"
-    " writes left there",
-    "duplicate-elements": "duplicate elements: what was appended once is in a list more than once",
-    "phantom-elements": "phantom elements: a list has what nobody appended",
-    "garbage-read": "a garbage read: a register had a value that nobody wrote",
-}
-VARIANTS: Final[Mapping[str, str]] = {
-    "-process": ", counting that a process does one thing after the other",
-    "-realtime": ", counting that what was over came before what began later",
-}
 LONGEST_LIST: Final = 24
 """Values of a list that are shown, the first and the last ones."""
-
-
-def meaning(anomaly: str) -> str:
-    """What the anomaly is, without its name."""
-    for suffix, added in VARIANTS.items():
-        if anomaly.endswith(suffix):
-            return MEANINGS[anomaly.removesuffix(suffix)] + added
-    return MEANINGS.get(anomaly, anomaly)
 
 
 def names_of(witness: Witness) -> dict[int, str]:
@@ -221,93 +184,13 @@ class Explainer:
 
     def _without_cycle(self, witness: Witness) -> list[str]:
         """An anomaly that is not a cycle: what a transaction saw, and what it should have."""
-        sentence = _SENTENCES.get(witness.anomaly)
         detail = {name: shown(value) for name, value in witness.detail.items()}
-        if sentence is None or not sentence.needs <= detail.keys():
+        sentences = sentences_for(witness.anomaly, detail.keys())
+        if not sentences:
             facts = ", ".join(f"{name} {value}" for name, value in detail.items())
             return [f"{meaning(witness.anomaly)} ({facts})."]
         names = list(self._names.values())
         detail |= {"thing": self._thing, "wrote": self._wrote, "names": " and ".join(names)}
         detail |= {f"T{i}": name for i, name in enumerate(names, 1)}
         detail.setdefault("T2", names[0] if names else "")
-        return [line.format(**detail) for line in sentence.lines]
-
-
-class _Sentence(NamedTuple):
-    """What is said of an anomaly, with names from the witness's detail in it."""
-
-    needs: Set[str]
-    lines: tuple[str, ...]
-
-
-_SENTENCES: Final = {
-    "G1a": _Sentence(
-        {"key", "value", "read"},
-        (
-            "{T1} read {thing} {key} as {read}, with {value} in it.",
-            "However, {T2} {wrote} {value}, and {T2} failed: nobody should ever see it.",
-        ),
-    ),
-    "G1b": _Sentence(
-        {"key", "value", "later", "read"},
-        (
-            "{T1} read {thing} {key} as {read}, with {T2}'s {value} as the last.",
-            "However, {T2} {wrote} {later} after it: nobody else may see the one alone.",
-        ),
-    ),
-    "dirty-update": _Sentence(
-        {"key", "values"},
-        (
-            (
-                "{T2} failed, but what it {wrote} stayed in {thing} {key}: {values} are the value of"
-                " {T2} and a later one of {T1}."
-            ),
-            "However, {T1} committed: it made its version out of one that never was.",
-        ),
-    ),
-    "incompatible-order": _Sentence(
-        {"key", "reads"},
-        (
-            "{names} read list {key} as {reads}.",
-            (
-                "However, a list only grows at its end: of two reads the shorter must be the beginning"
-                " of the longer."
-            ),
-        ),
-    ),
-    "lost-update": _Sentence(
-        {"key", "value"},
-        (
-            (
-                "{names} all read {thing} {key} in the version that ends with {value} (nil: the"
-                " first), and each {wrote} its own on top of it."
-            ),
-            (
-                "However, one of them was the first to do so, and then the others had not read what"
-                " they replaced."
-            ),
-        ),
-    ),
-    "internal": _Sentence(
-        {"key", "expected", "read"},
-        (
-            "{T1} read {thing} {key} as {read}.",
-            "However, after what it had itself read and {wrote} before, it had to read {expected}.",
-        ),
-    ),
-    "duplicate-elements": _Sentence(
-        {"key", "elements", "read"},
-        (
-            "{T1} read list {key} as {read}.",
-            "However, these were appended once, and are there so often: {elements}.",
-        ),
-    ),
-    "phantom-elements": _Sentence(
-        {"key", "value", "read"},
-        ("{T1} read list {key} as {read}.", "However, nobody ever appended {value} to it."),
-    ),
-    "garbage-read": _Sentence(
-        {"key", "read"},
-        ("{T1} read {thing} {key} as {read}.", "However, nobody ever wrote that."),
-    ),
-}
+        return [sentence.format(**detail) for sentence in sentences]

@@ -17,11 +17,12 @@ from typing import Any, Final
 
 from properties.isolation.checking import check
 from properties.isolation.drawing import to_dot, to_svg
-from properties.isolation.explaining import Explainer, meaning
+from properties.isolation.explaining import Explainer
 from properties.isolation.histories import History, NoHistory, read_history
 from properties.isolation.models import canonical
 from properties.isolation.transactions import FAIL, INFO, OK, Transaction
 from properties.isolation.witnesses import Verdict, Witness
+from properties.isolation.wording import meaning
 
 __all__ = [
     "NoHistory",
