@@ -9,6 +9,7 @@ from chaos.cli.check import check
 from chaos.cli.coverage import coverage
 from chaos.cli.disk import disk
 from chaos.cli.explore import explore
+from chaos.cli.mutants import mutants
 from chaos.cli.replay import replay
 from chaos.cli.run import run
 from chaos.cli.shrink import shrink
@@ -20,5 +21,5 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, shrink, check, coverage, disk, explore, barriers, worker):
+for command in (run, replay, shrink, check, coverage, disk, explore, barriers, mutants, worker):
     commands.add_command(command)

@@ -91,7 +91,7 @@ def names_of(violations: Sequence[Mapping[str, Any]]) -> list[str]:
 def judge(result: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
     """PLANT-1: what a run's result says of its mutant."""
     seen = names_of(result["violations"])
-    rightly = [name for name in seen if name in mutant.sees]
+    rightly = [pair for pair in seen if {pair, pair.partition(":")[0]} & {*mutant.sees}]
     is_caught = result["verdict"] == Verdict.VIOLATED and bool(rightly)
     return {"name": mutant.name, "caught": is_caught, "seen": seen, "sees": list(mutant.sees)}
 

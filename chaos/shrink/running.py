@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,10 +58,11 @@ class InWorkers:
     def run(self, plans: Sequence[Plan]) -> list[Result]:
         """All at once; each to its end, so that the outcome does not depend on who is faster."""
         for number, plan in enumerate(plans):
-            self._ask(number, plan)
-        return [self._answer(number, plan) for number, plan in enumerate(plans)]
+            self.ask(number, plan)
+        return [self.answer(number, plan) for number, plan in enumerate(plans)]
 
-    def _ask(self, number: int, plan: Plan) -> None:
+    def ask(self, number: int, plan: Plan) -> None:
+        """Give the worker of that number a plan, and not wait."""
         if number not in self._workers:
             self._workers[number] = self._start(self._cpus[number])
         pipe = self._workers[number].stdin
@@ -84,7 +86,8 @@ class InWorkers:
             worker.stdin.write(replace(self._order, pin=cpu).to_line())
         return worker
 
-    def _answer(self, number: int, plan: Plan) -> dict[str, Any]:
+    def answer(self, number: int, plan: Plan) -> dict[str, Any]:
+        """The result of the plan that it was given, when it is there."""
         worker = self._workers[number]
         line = worker.stdout.readline() if worker.stdout is not None else b""
         if not line:
@@ -97,6 +100,13 @@ class InWorkers:
             raise CandidateRefused(answer["refused"])
         found: dict[str, Any] = answer["result"]
         return found
+
+    def first_of(self, numbers: Sequence[int]) -> int:
+        """Wait until one of these workers has answered, or died; its number."""
+        pipes = {worker.stdout: number for number, worker in self._workers.items()
+                 if number in numbers and worker.stdout is not None}  # fmt: skip
+        ready, _, _ = select.select(list(pipes), [], [])
+        return pipes[ready[0]]
 
     def close(self) -> None:
         """End the workers, which clean up after themselves."""

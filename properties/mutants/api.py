@@ -43,7 +43,8 @@ class Mutant:
     name       as on the command line: the module's, with dashes
     breaks     the rule, by its id or in a clause: "WAL before data", "BUF-2"
     mirrors    where it happened in real life; or whose rule it negates
-    sees       `checker: kind` of the violations that name the cause rightly, any of which will do
+    sees       `checker: kind` of the violations that name the cause rightly, any of which will do;
+               a checker alone stands for all its kinds
     faults, settings, profile, workload   what exposes it; None and nothing: a default run does.
                They are the defaults of `chaos run --mutant`, and the user's own wishes go first
     """

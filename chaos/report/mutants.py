@@ -1,0 +1,107 @@
+"""The tables of `chaos mutants`: which there are, and who catches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from chaos.mutants.planting import Mutant
+
+ALONE: Final = "*"
+"""Behind a checker that nobody else agreed with."""
+
+
+def list_mutants(console: Console, mutants: Sequence[Mutant]) -> None:
+    """Name, rule, bug, what exposes it."""
+    table = _table(f"{len(mutants)} mutants")
+    for heading in ("mutant", "breaks", "mirrors", "exposed by"):
+        table.add_column(heading, overflow="fold")
+    for one in mutants:
+        table.add_row(one.name, one.breaks, one.mirrors, exposed_by(one))
+    console.print(table, markup=False)
+
+
+def exposed_by(mutant: Mutant) -> str:
+    """What its runs have that a default run leaves to the seed."""
+    parts = [f"faults {', '.join(mutant.faults)}"] if mutant.faults else []
+    parts += [f"{name} {text}" for name, text in mutant.settings.items()]
+    parts += [f"profile {mutant.profile}"] if mutant.profile else []
+    parts += [f"workload {mutant.workload}"] if mutant.workload else []
+    return ", ".join(parts) or "a default run"
+
+
+def show_matrix(console: Console, found: Mapping[str, Any]) -> None:
+    """A row per mutant, then a row per checker; what is wrong last."""
+    rows: list[Mapping[str, Any]] = found["mutants"]
+    table = _table(f"{len(rows)} mutants, at most {found['seeds']} seeds each")
+    table.add_column("mutant", overflow="fold")
+    table.add_column("seeds", justify="right")
+    table.add_column("CPU s", justify="right")
+    table.add_column("seen by (* alone)", overflow="fold")
+    has_naive = any(row["naive"] for row in rows)
+    if has_naive:
+        table.add_column("at random", justify="right")
+    has_shrunk = any(row.get("shrunk") for row in rows)
+    if has_shrunk:
+        table.add_column("shrunk to", overflow="fold")
+    for row in rows:
+        cells = [row["mutant"], seeds_text(row), f"{row['cpu_s']:.1f}", seen_text(row)]
+        cells += [naive_text(row["naive"])] if has_naive else []
+        cells += [size_text(row.get("shrunk"))] if has_shrunk else []
+        table.add_row(*cells, style="" if row["caught"] else "bold red")
+    console.print(table, markup=False)
+    table = _table("checkers")
+    for heading in ("checker", "mutants seen", "only catcher of"):
+        table.add_column(heading, overflow="fold", justify="right" if "seen" in heading else "left")
+    for name, row in found["checkers"].items():
+        table.add_row(name, str(len(row["sees"])), ", ".join(row["only"]) or "-")
+    console.print(table, markup=False)
+    for row in rows:
+        for line in troubles(row):
+            console.print(f"{row['mutant']}: {line}", style="red", markup=False, highlight=False)
+
+
+def seeds_text(row: Mapping[str, Any]) -> str:
+    """After how many it was caught."""
+    return str(row["seeds"]) if row["caught"] else f"not in {row['runs']}"
+
+
+def seen_text(row: Mapping[str, Any]) -> str:
+    """The checkers, who spoke first comes first."""
+    names = row["checkers"]
+    return ", ".join(names) + (ALONE if len(names) == 1 else "")
+
+
+def naive_text(naive: Mapping[str, Any] | None) -> str:
+    """What killing at random moments came to, with as much CPU."""
+    if naive is None:
+        return "-"
+    if naive["caught_after"] is None:
+        return f"not in {naive['runs']}"
+    return f"{naive['caught_after']}, {naive['cpu_s']:.1f} s"
+
+
+def size_text(size: Mapping[str, Any] | None) -> str:
+    """The smallest run."""
+    if size is None:
+        return "-"
+    return f"{size['cycles']} cycles, {size['clients']} clients, {size['operations']} operations"
+
+
+def troubles(row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a mutant, a line each."""
+    lines = list(row["broken"])
+    if row["clean"] == "violated":
+        lines.append(f"seed {row['seed']} is violated on the clean engine, too")
+    if not row["caught"] and not row["broken"]:
+        seen = sorted({pair for run in row["misnamed"] for pair in run})
+        lines.append("not caught" + (f"; seen by {', '.join(seen)}" if seen else ""))
+    return lines
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False,
+                 padding=(0, 1))  # fmt: skip
