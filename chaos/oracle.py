@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from chaos.history import Event
@@ -48,6 +49,8 @@ class Checker(Protocol):
 
 Suite = Callable[[], Sequence[Checker]]
 DEFAULT_SUITE: Final = "properties.suites:default"
+DEFAULT_INVARIANTS: Final = "properties.invariants:check_directory"
+"""What looks at the files of a stopped server whose format it knows: see `files_note`."""
 
 
 class HarnessBroken(Exception):
@@ -72,6 +75,15 @@ def load(name: str) -> Any:
             raise UnknownName(f"{module_name} has no {attribute!r}")
         found = getattr(found, part)
     return found
+
+
+def files_note(invariants: str, directory: Path) -> dict[str, Any]:
+    """The note about the files of a server that was shut down, by what `invariants` names; it must
+    be able to look at them: else the harness is broken.
+    """
+    report = load(invariants)(directory, is_stopped=True)
+    note: dict[str, Any] = report.to_object()
+    return note
 
 
 class Judge:

@@ -29,14 +29,14 @@ from chaos.history import CONTROL, Event, History
 from chaos.inspection import Database, Inspector
 from chaos.losses import Loss
 from chaos.mutants.planting import find_mutant, judge
-from chaos.oracle import HarnessBroken, Judge, Suite, Violation
+from chaos.oracle import HarnessBroken, Judge, Suite, Violation, files_note
 from chaos.plan import Cycle, Plan, Where
 from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
 from chaos.scheduler.world import Hung
 from chaos.seeds import stream
 from chaos.suffix import Lost, lost_suffixes
-from chaos.targets.api import NOT_PATCHED, Target, TargetUnusable
+from chaos.targets.api import NOT_PATCHED, HasKnownFiles, Target, TargetUnusable
 from chaos.targets.log import Replay
 from chaos.verdict import Verdict
 from chaos.workloads.api import Operation, checkpoint
@@ -512,8 +512,16 @@ class Run:
             },
         )
         self.driver.close()
+        self._look_at_files(status)
         for violation in [*self._judge.hear(self.history.events), *self._judge.close()]:
             self._observer.violation(violation)
+
+    def _look_at_files(self, status: int | None) -> None:
+        """After a shutdown in order; what another one leaves is the next recovery's to mend."""
+        if status == 0 and isinstance(self.target, HasKnownFiles):
+            self._observer.phase("looking at the files")
+            found = files_note(self.target.invariants, self.target.data_directory)
+            self.history.note("files", found)
 
     def _beyond_contract(self) -> str:
         """What was done to it that no database is bound to stand, for the verdict."""

@@ -10,6 +10,8 @@ from properties.checkers.bank_total import BankTotal
 from properties.checkers.counters import CounterBounds
 from properties.checkers.durability import Durability
 from properties.checkers.errors import Errors
+from properties.checkers.files import Files
+from properties.checkers.isolation import Isolation
 from properties.checkers.leftovers import Leftovers
 from properties.checkers.list_prefix import ListPrefix
 from properties.checkers.liveness import Liveness
@@ -35,7 +37,9 @@ def default() -> Sequence[Checker]:
         SetMembers(),
         CounterBounds(),
         SessionOrder(),
+        Isolation(),
         ReactionChecker(),
         Liveness(),
         Leftovers(),
+        Files(),
     )

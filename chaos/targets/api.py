@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from chaos.targets.launcher import Launcher
 from chaos.targets.log import Replay, ServerLog
@@ -92,6 +92,15 @@ class Target(Protocol):
 
     def destroy(self) -> None:
         """Kill what runs and remove the directory; nobody waits through it any more."""
+
+
+@runtime_checkable
+class HasKnownFiles(Protocol):
+    """A target whose data directory can be looked at when it is stopped: `invariants` names what
+    does that, as `module:attribute` (chaos/oracle.py: `files_note`).
+    """
+
+    invariants: str
 
 
 TargetFactory = Callable[[Launcher, Mapping[str, str], int], Target]

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
+from chaos.oracle import DEFAULT_INVARIANTS
 from chaos.targets import processes
 from chaos.targets.launcher import Launcher, Program
 from chaos.targets.log import Replay, ServerLog, replay_in
@@ -37,6 +38,7 @@ class Server(ABC):
     """A server in a directory of its own, started through a launcher."""
 
     name: ClassVar[str]
+    invariants: str = DEFAULT_INVARIANTS
 
     def __init__(
         self, launcher: Launcher, settings: Mapping[str, str], wal_segment_mb: int

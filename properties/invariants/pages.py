@@ -119,7 +119,7 @@ def checksums(pages: Pages, blocks: Ints) -> Ints:
 def _checksums(pages: Pages, blocks: Ints) -> Ints:
     count = len(pages)
     words = pages.reshape(-1).view("<u4").reshape(count, _ROWS, _LANES)
-    rows = np.ascontiguousarray(words.transpose(1, 0, 2))
+    rows = words.transpose(1, 0, 2).copy()
     rows[0, :, 2] &= np.uint32(0xFFFF0000)
     sums: npt.NDArray[np.uint32] = np.tile(_BASES, (count, 1))
     shifted = np.empty_like(sums)
