@@ -10,6 +10,10 @@ from chaos.oracle import Checker, Violation
 
 BANK = {"accounts": 3, "balance": 100, "settings": {}, "bound_s": 30.0}
 LISTS = {"lists": 2, "settings": {}, "bound_s": 30.0}
+REGISTERS = {"registers": 2, "settings": {}, "bound_s": 30.0}
+SET = {"elements": 3, "settings": {}, "bound_s": 30.0}
+COUNTERS = {"counters": 2, "settings": {}, "bound_s": 30.0}
+ASYNCHRONOUS = {"settings": {"synchronous_commit": "off"}}
 
 CLEAN_REACTION: dict[str, Any] = {
     "recovered": True,
@@ -73,11 +77,117 @@ class Builder:
         outcome: Any = "ok",
         *,
         process: int = 0,
+        isolation: str | None = None,
     ) -> None:
         """One list transaction; reads are given as they were answered."""
         asked = [[kind, key, item if kind == "append" else None] for kind, key, item in operations]
-        invoked = self.begin_txn(process, asked, transaction)
+        invoked = self.history.invoke(
+            process, "txn", asked, transaction=transaction, isolation=isolation
+        )
         self.history.complete(invoked, outcome, operations)
+
+    def rw(
+        self,
+        steps: list[Any],
+        transaction: int | None = None,
+        outcome: Any = "ok",
+        *,
+        process: int = 0,
+        isolation: str | None = None,
+    ) -> None:
+        """One transaction of registers; reads and versions are given as they were answered."""
+        asked = [[kind, key, item if kind == "w" else None, None] for kind, key, item, _ in steps]
+        invoked = self.history.invoke(
+            process, "rw", asked, transaction=transaction, isolation=isolation
+        )
+        self.history.complete(invoked, outcome, steps)
+
+    def begin_elements(
+        self,
+        transaction: int | None = None,
+        *,
+        add: Iterable[int] = (),
+        remove: Iterable[int] = (),
+        process: int = 0,
+        isolation: str | None = None,
+    ) -> Event:
+        """The invocation of a transaction of the set."""
+        value = {"add": list(add), "remove": list(remove), "removed": [], "reads": []}
+        return self.history.invoke(
+            process, "elements", value, transaction=transaction, isolation=isolation
+        )
+
+    def end_elements(
+        self,
+        invoked: Event,
+        outcome: Any = "ok",
+        *,
+        removed: Iterable[int] | None = None,
+        reads: Iterable[Iterable[int]] = (),
+    ) -> None:
+        """Its end; `removed` is all that it wanted to remove, unless said otherwise."""
+        taken = invoked.value["remove"] if removed is None else removed
+        seen = {"removed": list(taken), "reads": [list(read) for read in reads]}
+        self.history.complete(invoked, outcome, invoked.value | seen)
+
+    def elements(
+        self,
+        transaction: int | None = None,
+        outcome: Any = "ok",
+        *,
+        add: Iterable[int] = (),
+        remove: Iterable[int] = (),
+        reads: Iterable[Iterable[int]] = (),
+        isolation: str | None = None,
+    ) -> None:
+        """One transaction of the set."""
+        invoked = self.begin_elements(transaction, add=add, remove=remove, isolation=isolation)
+        self.end_elements(invoked, outcome, reads=reads)
+
+    def begin_count(
+        self,
+        transaction: int | None = None,
+        *,
+        add: Iterable[tuple[int, int]] = (),
+        process: int = 0,
+        isolation: str | None = None,
+    ) -> Event:
+        """The invocation of a transaction of counters."""
+        value = {"add": [list(one) for one in add], "made": [], "reads": []}
+        return self.history.invoke(
+            process, "count", value, transaction=transaction, isolation=isolation
+        )
+
+    def end_count(
+        self,
+        invoked: Event,
+        outcome: Any = "ok",
+        *,
+        made: Iterable[int] = (),
+        reads: Iterable[Iterable[int]] = (),
+    ) -> None:
+        """Its end; the values of counters 1, 2, ... in each read."""
+        keys = [key for key, _ in invoked.value["add"]]
+        seen = {
+            "made": [[key, value] for key, value in zip(keys, made, strict=False)],
+            "reads": [numbered(read) for read in reads],
+        }
+        self.history.complete(invoked, outcome, invoked.value | seen)
+
+    def count(
+        self,
+        transaction: int | None = None,
+        outcome: Any = "ok",
+        *,
+        add: Iterable[tuple[int, int]] = (),
+        made: Iterable[int] = (),
+        reads: Iterable[Iterable[int]] = (),
+        process: int = 0,
+        isolation: str | None = None,
+    ) -> None:
+        """One transaction of counters."""
+        invoked = self.begin_count(transaction, add=add, process=process, isolation=isolation)
+        self.end_count(invoked, outcome, made=made, reads=reads)
 
     def operation(self, f: str, value: Any, outcome: Any = "ok", error: str | None = None) -> None:
         """Any other operation of client 0."""
@@ -118,6 +228,16 @@ class Builder:
 def accounts(*rows: tuple[int, int]) -> list[list[int]]:
     """Balance and version of accounts 1, 2, 3, ..."""
     return [[number, balance, version] for number, (balance, version) in enumerate(rows, 1)]
+
+
+def numbered(values: Iterable[int]) -> list[list[int]]:
+    """The values of counters 1, 2, 3, ..."""
+    return [[number, value] for number, value in enumerate(values, 1)]
+
+
+def kinds(checker: Checker, events: Iterable[Event]) -> list[str]:
+    """What kinds of things are wrong, in order."""
+    return [violation.kind for violation in judge(checker, events)]
 
 
 def judge(checker: Checker, events: Iterable[Event]) -> list[Violation]:

@@ -1,0 +1,201 @@
+"""Feeds the lists and registers of a run to the isolation checker (`properties/isolation`).
+
+That one judges a finished history and knows nothing of ledgers and faults; here the history is
+brought into its words:
+
+- each transaction has the level that it asked for. What PostgreSQL calls REPEATABLE READ is
+  snapshot isolation, and a snapshot has all that was acknowledged before it was taken: strong
+  snapshot isolation;
+- of a transaction whose COMMIT was never answered the next audit says whether it is in;
+- an audit is a transaction too, of one snapshot, that reads every list and every register;
+- a register's first value, 0, is one that nobody wrote.
+
+What an asynchronous commit may lose (`asynchronous.py`) was there until it was lost: so before
+anything is taken away, what had happened until then is judged as it was; after that the lost
+transactions never were, and neither were those that only read, since they may have seen them.
+
+It is judged at each audit, since the sooner a run ends the smaller it is; what is judged once is
+judged again with what came later, which is cheap for as few transactions as a run has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from chaos.history import Event, Process
+from chaos.oracle import Violation
+from chaos.workloads.api import REPEATABLE_READ
+from properties.checkers.asynchronous import is_crash, may_lose
+from properties.isolation.checking import check
+from properties.isolation.explaining import Explainer
+from properties.isolation.transactions import FAIL, INFO, OK, Op, Status, Transaction
+from properties.isolation.wording import meaning
+
+SNAPSHOTS: Final = "strong-snapshot-isolation"
+STATEMENTS: Final = "read-committed"
+INITIAL: Final = 0
+"""What a register holds before it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A transaction that has ended, and the positions of its events; `number` is the ledger's."""
+
+    process: Process
+    status: Status
+    ops: tuple[Op, ...]
+    invoked: int
+    completed: int | None
+    isolation: str | None
+    number: int | None
+
+
+class _Histories:
+    """The transactions of one workload, in the order in which they have ended."""
+
+    def __init__(self, workload: str, audited: str, ops_of: Callable[[Any], tuple[Op, ...]]):
+        self.workload = workload
+        self.audited = audited
+        self.ops_of = ops_of
+        self.ended: list[_Ended] = []
+        self._told: set[str] = set()
+
+    def resolve(self, ledger: set[int], completed: int) -> None:
+        """Nobody knew of some whether they are in."""
+        for place, one in enumerate(self.ended):
+            if one.status == INFO and one.number is not None:
+                is_in = one.number in ledger
+                self.ended[place] = replace(
+                    one, status=OK if is_in else FAIL, completed=completed if is_in else None
+                )
+
+    def lost(self, ledger: set[int], before: int) -> set[int]:
+        """What had been acknowledged before the crash and is not there."""
+        return {
+            one.number
+            for one in self.ended
+            if one.number is not None
+            and one.status == OK
+            and one.invoked < before
+            and one.number not in ledger
+        }
+
+    def forget(self, lost: set[int], before: int) -> None:
+        """The lost, and who may have seen them without leaving a trace."""
+        self.ended = [
+            one
+            for one in self.ended
+            if one.number not in lost and (one.number is not None or one.invoked > before)
+        ]
+
+    def judge(self, before: float = math.inf) -> Iterator[tuple[str, str, list[int]]]:
+        """Each anomaly's name, a sentence, and the positions of who witnesses it."""
+        judged = [one for one in self.ended if one.invoked < before]
+        transactions = [
+            Transaction(
+                number,
+                one.process,
+                one.status,
+                one.ops,
+                one.invoked,
+                one.completed,
+                one.isolation,
+            )
+            for number, one in enumerate(judged)
+        ]
+        verdict = check(transactions, workload=self.workload, model=SNAPSHOTS)
+        for anomaly in verdict.violations:
+            if anomaly in self._told:
+                continue
+            self._told.add(anomaly)
+            witness = verdict.anomalies[anomaly][0]
+            lines = Explainer(transactions, self.workload).explain(witness)
+            positions = [judged[number].invoked for number in witness.transactions]
+            yield anomaly, f"{meaning(anomaly)}: {' '.join(map(str.strip, lines))}", positions
+
+
+class Isolation:
+    """See the head of this file."""
+
+    name = "isolation"
+
+    def __init__(self) -> None:
+        self._by_f = {
+            "txn": _Histories("list-append", "lists", _list_ops),
+            "rw": _Histories("rw-register", "registers", _register_ops),
+        }
+        self._invoked: dict[Process, int] = {}
+        self._is_asynchronous = False
+        self._crashed_at = 0
+        """Position of the last crash that may have taken something; 0: none since the audit."""
+
+    def observe(self, event: Event) -> Iterable[Violation]:
+        """Collect transactions; judge at audits."""
+        if event.f in self._by_f or event.f == "audit":
+            if event.type == "invoke":
+                self._invoked[event.process] = event.index
+            elif event.f == "audit":
+                if event.type == "ok":
+                    yield from self._audit(event)
+            else:
+                histories = self._by_f[event.f]
+                histories.ended.append(self._ended(event, histories.ops_of(event.value)))
+        elif event.f == "begin":
+            self._is_asynchronous = may_lose(event)
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+            self._crashed_at = event.index
+
+    def _ended(self, event: Event, ops: tuple[Op, ...]) -> _Ended:
+        status = OK if event.type == "ok" else FAIL if event.type == "fail" else INFO
+        return _Ended(
+            event.process,
+            status,
+            ops,
+            self._invoked[event.process],
+            event.index if status == OK else None,
+            None if event.isolation == REPEATABLE_READ or event.f == "audit" else STATEMENTS,
+            event.transaction,
+        )
+
+    def _audit(self, event: Event) -> Iterator[Violation]:
+        ledger = set(event.value["ledger"])
+        for histories in self._by_f.values():
+            if histories.audited not in event.value:
+                continue
+            lost = histories.lost(ledger, self._crashed_at)
+            if lost:
+                yield from self._judge(event.index, histories, self._crashed_at)
+                histories.forget(lost, self._crashed_at)
+            histories.resolve(ledger, event.index)
+            reads = [["r", *row] for row in event.value[histories.audited]]
+            histories.ended.append(self._ended(event, histories.ops_of(reads)))
+            yield from self._judge(event.index, histories)
+        self._crashed_at = 0
+
+    def _judge(
+        self, index: int, histories: _Histories, before: float = math.inf
+    ) -> Iterator[Violation]:
+        for anomaly, message, positions in histories.judge(before):
+            facts = {"event": index, "transactions_begun_at": positions}
+            yield Violation(self.name, message, facts, anomaly)
+
+    def finish(self) -> Iterable[Violation]:
+        """All was said at the audits; a run ends with one."""
+        return ()
+
+
+def _list_ops(value: Any) -> tuple[Op, ...]:
+    return tuple(
+        Op(kind, key, tuple(item) if kind == "r" and item is not None else item)
+        for kind, key, item in value
+    )
+
+
+def _register_ops(value: Any) -> tuple[Op, ...]:
+    return tuple(
+        Op(kind, key, None if kind == "r" and item == INITIAL else item)
+        for kind, key, item, *_ in value
+    )
