@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +9,12 @@ from typing import Any
 
 from tests.scripts.runner.cluster import ROLES, Cluster
 from tests.scripts.runner.disk import Disk, wal_lines
+from tests.scripts.runner.elsewhere import STATEMENT
 from tests.scripts.runner.masks import Masks
 from tests.scripts.runner.script import ScriptError, Step
 from tests.scripts.runner.session import Session
 from tests.server import PATIENCE_S, Server
 
-_STATEMENT = re.compile(r"(?P<session>[a-z]\w*)(?P<mode>[>!])(?: (?P<statement>.*))?")
 _NOT_READY = ("FATAL:  the database system is ",)
 
 
@@ -70,7 +69,7 @@ class Player:
     def _run(self, text: str) -> list[str]:
         if not self._started and not text.startswith("set "):
             self._start_server()
-        if match := _STATEMENT.fullmatch(text):
+        if match := STATEMENT.fullmatch(text):
             until_end = match["mode"] == "!"
             return self._statement(match["session"], match["statement"] or "", until_end)
         name, *arguments = text.split()
