@@ -12,6 +12,7 @@ from chaos.cli.explore import explore
 from chaos.cli.mutants import mutants
 from chaos.cli.replay import replay
 from chaos.cli.run import run
+from chaos.cli.selftest import selftest
 from chaos.cli.shrink import shrink
 from chaos.cli.worker import worker
 
@@ -21,5 +22,17 @@ def commands() -> None:
     """Breaks databases on purpose and checks that nothing acknowledged is lost."""
 
 
-for command in (run, replay, shrink, check, coverage, disk, explore, barriers, mutants, worker):
+for command in (
+    run,
+    replay,
+    shrink,
+    check,
+    coverage,
+    disk,
+    explore,
+    barriers,
+    mutants,
+    selftest,
+    worker,
+):
     commands.add_command(command)

@@ -47,6 +47,16 @@ def find_mutant(name: str) -> Mutant:
     return cast(Mutant, load(f"{REGISTRY}:mutant")(name))
 
 
+def harness_mutant_names() -> list[str]:
+    """The harness's own, sorted."""
+    return sorted(one.name for one in load(f"{REGISTRY}:harness_mutants")())
+
+
+def apply_to_harness(name: str) -> None:
+    """Plant one of them in this process."""
+    load(f"{REGISTRY}:apply_to_harness")(name)
+
+
 def patches_for(name: str) -> tuple[str, ...]:
     """For `patches` of the target."""
     return (f"{APPLY} {name}",)

@@ -25,7 +25,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
+
+WRONG_READS: Final = (
+    "atomicity",
+    "lost_update",
+    "bank_total",
+    "list_prefix",
+    "sets",
+    "counters",
+    "session_order",
+    "isolation",
+    "errors: wrong answer",
+)
+"""For `sees`: what clients read comes of no order of whole transactions."""
+NO_RECOVERY: Final = ("reaction", "liveness: not back")
+"""For `sees`: a recovery that ends otherwise than it must, or not at all."""
 
 
 class MutantDoesNotApply(Exception):
@@ -57,6 +72,17 @@ class Mutant:
     settings: Mapping[str, str] = field(default_factory=dict)
     profile: str | None = None
     workload: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessMutant:
+    """One planted bug of the harness: `noticed_by` are the checks of `chaos selftest`
+    (chaos/selftest.py) that must fail.
+    """
+
+    name: str
+    breaks: str
+    noticed_by: tuple[str, ...]
 
 
 def replace(owner: type | ModuleType, attribute: str, make: Callable[[Any], Any]) -> None:

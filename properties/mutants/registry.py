@@ -1,13 +1,17 @@
-"""Which mutants there are: the modules of this package that are not its machinery, by name."""
+"""Which mutants there are: the modules of this package that are not its machinery, by name; and
+those of the harness, the modules of `harness/`.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from types import ModuleType
 from typing import Final, cast
 
 import properties.mutants
-from properties.mutants.api import Mutant, UnknownMutant
+from properties.mutants import harness
+from properties.mutants.api import HarnessMutant, Mutant, UnknownMutant
 
 MACHINERY: Final = frozenset({"api", "applying", "harness", "registry"})
 
@@ -36,3 +40,20 @@ def mutant(name: str) -> Mutant:
 def mutants() -> list[Mutant]:
     """All of them, by name."""
     return [mutant(name) for name in names()]
+
+
+def harness_mutants() -> list[HarnessMutant]:
+    """The harness's own, by name."""
+    found = sorted(module.name for module in pkgutil.iter_modules(harness.__path__))
+    return [cast(HarnessMutant, _of_harness(name).MUTANT) for name in found]
+
+
+def apply_to_harness(name: str) -> None:
+    """From now on this process's harness has that bug. UnknownMutant, MutantDoesNotApply."""
+    if name not in [one.name for one in harness_mutants()]:
+        raise UnknownMutant(f"there is no mutant {name!r} of the harness")
+    _of_harness(name.replace("-", "_")).apply()
+
+
+def _of_harness(module: str) -> ModuleType:
+    return importlib.import_module(f"{harness.__name__}.{module}")
