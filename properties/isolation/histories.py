@@ -153,8 +153,7 @@ def _text(raw: io.BufferedReader, path: Path) -> io.TextIOWrapper:
 
 
 def _events(text: io.TextIOWrapper) -> Iterator[tuple[int, Any]]:
-    """What is in the file, each with the number of its line; in which format, its beginning says.
-    """
+    """What is in the file, each with the number of its line. Its beginning tells the format."""
     head: list[str] = []
     begins = ""
     for line in text:

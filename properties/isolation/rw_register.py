@@ -264,7 +264,7 @@ class RegisterHistory:
                 base,
                 values=(self.values[base], self.values[follower]),
             )
-        both = installed[self.base] & installed[self.follower]
+        both = installed[self.base] & installed[self.follower] & (self.base != self.follower)
         older, newer = self.base[both], self.follower[both]
         self.cyclic_keys = self._find_cyclic_versions(older, newer)
         if self.cyclic_keys:

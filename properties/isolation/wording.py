@@ -56,8 +56,8 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
     (
         "dirty-update",
         frozenset({"key", "values"}),
-        """{T2} failed, but what it {wrote} stayed in {thing} {key}, and then came what {T1} {wrote}:
-        {values}.
+        """{T2} failed, but what it {wrote} stayed in {thing} {key}, and what {T1} {wrote} came on
+        top: {values}.
         However, {T1} committed: it made its version out of one that never was.""",
     ),
     (
@@ -86,6 +86,12 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
         frozenset({"key", "future"}),
         """{T1} read {future} from {thing} {key}.
         However, it was {T1} itself that {wrote} {future}, and only after it had read it.""",
+    ),
+    (
+        "cyclic-versions",
+        frozenset({"key", "versions"}),
+        """{names} each read one of the values {versions} from {thing} {key} and wrote the next.
+        However, the first was written by who had read the last: none of them was there first.""",
     ),
     (
         "duplicate-elements",
