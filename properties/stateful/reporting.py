@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
@@ -16,24 +17,30 @@ OUT: Final = Path("chaos-out")
 
 
 class Mismatch(AssertionError):
-    """Something came otherwise than the model says."""
+    """Something came otherwise than the model says: which program, in which world, and how."""
+
+    def __init__(
+        self,
+        world: World,
+        program: Program,
+        outcome: Outcome,
+        patches: Sequence[str] = (),
+        out: Path | None = None,
+    ) -> None:
+        self.world = world
+        self.program = program
+        self.outcome = outcome
+        text = f"{outcome.reason}\n\n{source_of_test(world, program, patches)}"
+        if out is not None:
+            file = out / f"sessions-{_digest(outcome.scenario)}.toml"
+            out.mkdir(parents=True, exist_ok=True)
+            file.write_text(outcome.scenario, encoding="utf-8")
+            text += f"\n{outcome.scenario}\nTo see it again:  {replay_command(file, patches)}"
+        super().__init__(text)
 
 
-def mismatch(
-    world: World, program: Program, outcome: Outcome, patches: Sequence[str], out: Path = OUT
-) -> Mismatch:
-    """The exception to raise; the scenario is written below `out`, over the one of an earlier try,
-    so that what is there when Hypothesis has ended is the smallest.
-    """
-    file = out / "sessions.toml"
-    out.mkdir(parents=True, exist_ok=True)
-    file.write_text(outcome.scenario, encoding="utf-8")
-    return Mismatch(
-        f"{outcome.reason}\n\n"
-        f"{source_of_test(world, program, patches)}\n"
-        f"{outcome.scenario}\n"
-        f"To see it again:  {replay_command(file, patches)}"
-    )
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def replay_command(file: Path, patches: Sequence[str]) -> str:

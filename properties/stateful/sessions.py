@@ -5,13 +5,12 @@ a world of its own. So an example costs one play, whether it has three steps or 
 played before, in whatever way Hypothesis came to it, is not played again; and what fails is a list
 of steps, which a scenario file can hold.
 
-    machine = sessions_machine(arena)
-    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=25))
+    with Arena() as arena:
+        check_sessions(arena)          # properties/stateful/checking.py
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -35,7 +34,7 @@ from properties.models.steps import (
 )
 from properties.models.world import World
 from properties.stateful.arena import Arena
-from properties.stateful.reporting import OUT, mismatch
+from properties.stateful.reporting import Mismatch
 from properties.strategies.faults import misfortunes, strikes
 from properties.strategies.settings import worlds
 from properties.strategies.transactions import (
@@ -57,7 +56,6 @@ class SessionsMachine(RuleBasedStateMachine):
 
     arena: ClassVar[Arena]
     worlds: ClassVar[st.SearchStrategy[World]] = worlds()
-    out: ClassVar[Path] = OUT
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +77,7 @@ class SessionsMachine(RuleBasedStateMachine):
         if program:
             outcome = self.arena.play(self.world, program)
             if outcome.reason:
-                raise mismatch(self.world, program, outcome, self.arena.patches, self.out)
+                raise Mismatch(self.world, program, outcome, self.arena.patches)
 
     # rules ---------------------------------------------------------------------------------------
 
@@ -111,11 +109,14 @@ class SessionsMachine(RuleBasedStateMachine):
         """An update of a row that a running transaction has changed."""
         self.do(Update(session, held[0], by))
 
-    @precondition(lambda self: len(self.model.held()) > 1)
-    @rule(one=held, other=held, by=amounts)
-    def cross(self, one: tuple[int, str], other: tuple[int, str], by: int) -> None:
-        """Who holds one row wants another that is held: circles are made of these."""
-        self.do(Update(one[1], other[0], by))
+    @rule(one=sessions, other=sessions, level=levels, keys=st.permutations((1, 2, 3)), by=amounts)
+    def embrace(self, one: str, other: str, level: Level, keys: list[int], by: int) -> None:
+        """Two change a row each, and then the other's: a circle, if nothing is in the way."""
+        for session, key in ((one, keys[0]), (other, keys[1])):
+            self.do(Begin(session, level))
+            self.do(Update(session, key, by))
+        self.do(Update(one, keys[1], by))
+        self.do(Update(other, keys[0], by))
 
     @rule(slow=sessions, fast=sessions, level=levels, key=keys, by=amounts)
     def overtake(self, slow: str, fast: str, level: Level, key: int, by: int) -> None:
@@ -173,6 +174,6 @@ class SessionsMachine(RuleBasedStateMachine):
         self.do(Commit(session, strike))
 
 
-def sessions_machine(arena: Arena, *, out: Path = OUT, **attributes: Any) -> type[SessionsMachine]:
+def sessions_machine(arena: Arena, **attributes: Any) -> type[SessionsMachine]:
     """The machine over this arena; what else is given replaces attributes of the class."""
-    return type("Sessions", (SessionsMachine,), {"arena": arena, "out": out, **attributes})
+    return type("Sessions", (SessionsMachine,), {"arena": arena, **attributes})

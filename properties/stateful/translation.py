@@ -174,11 +174,14 @@ class Translation:
         if others:
             yield Say(LOOK, sql, Expected())
             found = _found(self._heard())
-            if found not in others:
+            is_possible = found in others or found == likeliest
+            if found is None or not is_possible:
                 found = likeliest
             self.model.resolve(found)
-            self.told.pop()
-            yield Say(LOOK, sql, Expected(rows=_texts(found)))
+            say = Say(LOOK, sql, Expected(rows=_texts(found)))
+            self.told[-1] = scene.Step(len(self.told), say)
+            if not is_possible:
+                yield say
         else:
             yield Say(LOOK, sql, Expected(rows=_texts(likeliest)))
 

@@ -1,0 +1,161 @@
+"""The machine of sessions: the engine agrees with the model, and a broken engine does not.
+
+Each planted bug is one that a run of `chaos run` may see late: here the model says at once what
+the next answer must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from chaos.scenario.format import parse_scenario
+from chaos.scenario.playing import Stage
+from properties.models.steps import (
+    Begin,
+    Checkpoint,
+    Commit,
+    Delete,
+    Insert,
+    Kept,
+    Kill,
+    Leave,
+    Level,
+    Mode,
+    PowerLoss,
+    Program,
+    Read,
+    Restart,
+    Strike,
+    Update,
+    Vacuum,
+)
+from properties.models.world import World
+from properties.stateful.arena import Arena
+from properties.stateful.checking import check_sessions, smallest_failure
+from properties.stateful.reporting import Mismatch
+
+RC, RR = Level.READ_COMMITTED, Level.REPEATABLE_READ
+CI_EXAMPLES = 8
+SEARCH = settings(max_examples=40, derandomize=True, database=None, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def arena() -> Iterator[Arena]:
+    with Arena() as one:
+        yield one
+
+
+def with_bug(name: str) -> Arena:
+    return Arena([f"properties.mutants.applying:apply {name}"])
+
+
+def test_every_session_hears_what_snapshot_isolation_says(arena: Arena, tmp_path: Path) -> None:
+    usual = settings.default or settings()
+    few = settings(usual, max_examples=min(usual.max_examples, CI_EXAMPLES))
+    check_sessions(arena, like=few if usual.derandomize else usual, out=tmp_path)
+
+
+PROGRAMS: dict[str, Program] = {
+    "who waits goes on with the newest version": (
+        Begin("a", RC), Update("a", 1, 5), Update("b", 1, 7), Update("c", 1, 9),
+        Commit("a"), Read("b"),
+    ),
+    "a circle": (
+        Begin("a", RC), Begin("b", RR), Update("a", 1, 5), Update("b", 2, 7), Update("b", 1, 1),
+        Update("c", 2, 1), Update("a", 2, 1), Commit("b"), Read("a"), Commit("a"),
+    ),
+    "the first updater wins": (
+        Begin("b", RR), Read("b"), Update("a", 1, 1), Delete("b", 1), Read("b"), Commit("b"),
+    ),
+    "kills, and recoveries that are killed": (
+        Begin("a", RC), Update("a", 1, 5), Kill("backend of a"), Update("a", 1, 2), Kill("all"),
+        Kill("checkpointer", "recovery-started"), Update("a", 1, 2), Kill("all", "redo-finished"),
+        Kill("logger"),
+    ),
+    "power losses": (
+        Begin("a", RC), Update("a", 1, 5), Update("b", 2, 2), PowerLoss(Kept.NOTHING),
+        Update("a", 1, 6), Checkpoint(), Vacuum(), PowerLoss(Kept.SOME), Restart(Mode.FAST),
+        Insert("a", 5, 5), Restart(Mode.IMMEDIATE),
+    ),
+    "struck on the way": (
+        Begin("a", RC), Update("a", 1, 5), Commit("a", Strike("commit-record-inserted")),
+        Begin("a", RC), Update("a", 1, 5), Commit("a", Strike("commit-record-flushed")),
+        Begin("a", RC), Update("a", 1, 5),
+        Commit("a", Strike("commit-record-inserted", everybody=True, power=Kept.SOME)),
+        Update("a", 1, 5, strike=Strike("heap-page-changed")),
+        Insert("a", 7, 5, Strike("heap-record-inserted", everybody=True)),
+        Checkpoint(Strike("checkpoint-buffers-written")),
+        Checkpoint(Strike("checkpoint-control-file-written", everybody=True, power=Kept.NOTHING)),
+    ),
+    "a client leaves": (
+        Begin("a", RC), Update("a", 1, 5), Update("b", 1, 1), Leave("a"), Read("b"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_the_engine_plays_a_program_as_the_model_says(arena: Arena, program: Program) -> None:
+    assert arena.play(World(), program).reason == ""
+
+
+def test_of_asynchronous_commits_a_suffix_may_go_and_the_model_goes_on(arena: Arena) -> None:
+    world = World(settings=(("synchronous_commit", "off"), ("wal_writer_delay", "10s")))
+    program = (
+        Update("a", 1, 1), Update("a", 1, 1), Kill("all"), Update("a", 1, 1), PowerLoss(Kept.SOME),
+    )  # fmt: skip
+    assert world.model().is_synchronous is False
+    assert arena.play(world, program).reason == ""
+
+
+def test_a_play_is_the_same_again_and_as_a_scenario(arena: Arena, tmp_path: Path) -> None:
+    world, program = World(seed=7), PROGRAMS["struck on the way"]
+    outcome = arena.play(world, program)
+    with Arena() as other:
+        assert other.play(world, program) == outcome
+    scenario = parse_scenario(outcome.scenario, "told.toml", "told")
+    stage = Stage(tmp_path)
+    try:
+        result = stage.play(scenario, tmp_path / "told.toml", "")
+    finally:
+        stage.close()
+    assert (result["verdict"], result["reason"]) == ("held", "")
+    assert result["digest"] == outcome.digest
+
+
+def test_what_was_played_is_not_played_again() -> None:
+    with Arena() as arena:
+        first = arena.play(World(), (Update("a", 1, 1),))
+        assert arena.play(World(), (Update("a", 1, 1),)) is first
+        assert (arena.played, arena.recalled) == (1, 1)
+
+
+def test_the_machine_finds_a_snapshot_that_does_not_list_running_transactions(
+    tmp_path: Path,
+) -> None:
+    with with_bug("snapshot-forgets-running") as arena:
+        with pytest.raises(Mismatch) as caught:
+            check_sessions(arena, like=SEARCH, out=tmp_path, attempts=0)
+        assert arena.played < SEARCH.max_examples
+        (file,) = tmp_path.glob("sessions-*.toml")
+        assert parse_scenario(file.read_text(), str(file), file.stem).steps
+        assert "from properties.stateful.arena import Arena" in str(caught.value)
+
+
+def test_what_fails_comes_down_to_the_steps_that_matter() -> None:
+    program = (
+        Read("b"), Insert("c", 4, 6), Begin("a", RR), Update("a", 1, 5), Checkpoint(),
+        Update("b", 2, 3, below=9), Read("c"), Update("c", 1, 4), Commit("a"), Read("b"),
+    )  # fmt: skip
+    world = World(settings=(("bgwriter_delay", "10ms"),), seed=3)
+    with with_bug("snapshot-forgets-running") as arena:
+        found = smallest_failure(arena, world, program)
+    # A row is held; another transaction commits, so that xids go past the holder's; and the row is
+    # taken from it.
+    assert found == (
+        World(),
+        (Begin("a", RC), Update("a", 1, 1), Update("b", 2, 1), Update("c", 1, 1)),
+    )
