@@ -1,0 +1,39 @@
+"""Whoever looks up an xid that was rolled back takes it for committed.
+
+Breaks MVCC-2. In real life: aborted subtransactions whose rows stayed visible: PostgreSQL 8.0 and
+others, when the commit log was misread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.access.heap.visibility import Visibility
+from engine.transaction.clog import ABORTED
+from properties.mutants.api import WRONG_READS, Mutant, replace
+
+MUTANT = Mutant(
+    name="aborted-counts-as-committed",
+    breaks="MVCC-2",
+    mirrors=(
+        "aborted subtransactions whose rows stayed visible: PostgreSQL 8.0 and others, when "
+        "the commit log was misread"
+    ),
+    sees=("durability: risen", *WRONG_READS),
+)
+
+
+Judge = Callable[[Any, int], bool]
+
+
+def apply() -> None:
+    """Aborted is as good as committed."""
+
+    def lenient(did_commit: Judge) -> Judge:
+        def judge(self: Any, xid: int) -> bool:
+            return did_commit(self, xid) or (xid > 2 and self._clog.status(xid) == ABORTED)
+
+        return judge
+
+    replace(Visibility, "did_commit", lenient)

@@ -1,0 +1,39 @@
+"""Who looks first at a row of an aborted transaction stores the hint bit that it committed.
+
+Breaks HEAP-3. In real life: PostgreSQL 8.1 and before: hint bits stored under a shared lock lost
+others' changes of the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.access.heap.tuple import XMIN_COMMITTED, XMIN_INVALID
+from engine.access.heap.visibility import Visibility
+from properties.mutants.api import WRONG_READS, Mutant, replace
+
+MUTANT = Mutant(
+    name="hint-says-committed",
+    breaks="HEAP-3",
+    mirrors=(
+        "PostgreSQL 8.1 and before: hint bits stored under a shared lock lost others' changes"
+        " of the word"
+    ),
+    sees=("durability: risen", *WRONG_READS),
+)
+
+
+Hint = Callable[..., None]
+
+
+def apply() -> None:
+    """The wrong bit of the two."""
+
+    def confused(hint: Hint) -> Hint:
+        def store(self: Any, words: memoryview, base: int, bit: int, xid: int = 0) -> None:
+            hint(self, words, base, XMIN_COMMITTED if bit == XMIN_INVALID else bit, xid)
+
+        return store
+
+    replace(Visibility, "_hint", confused)
