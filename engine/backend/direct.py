@@ -1,7 +1,7 @@
 """A session without a client: statements in, rows as text out, by way of no protocol.
 
-The steps are those of the simple query protocol (`simple_query.py`): several statements of one text
-are one transaction, and a value reads as psql would print it.
+The steps are those of the simple query protocol (`statement_sequence.py` has them for both), and a
+value reads as psql would print it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from engine.backend.error_response import stack_depth_exceeded
 from engine.backend.portals import Portal, Portals
 from engine.backend.prepared_statements import PreparedStatements
 from engine.backend.session_statements import SessionSql
+from engine.backend.statement_sequence import StatementSequence
 from engine.errors import SqlError
 from engine.host.api import Host
 from engine.shmem.interrupts import Interrupts
@@ -46,7 +47,6 @@ class DirectSession:
         log: Log,
     ) -> None:
         self._log = log
-        self._interrupts = interrupts
         self._transactions = services.transactions
         statements, self._portals = PreparedStatements(), Portals()
         settings = services.settings
@@ -54,14 +54,18 @@ class DirectSession:
         self._bracket = CommandBracket(
             host, self._transactions, settings, interrupts, statements, self._portals
         )
+        self._sequence = StatementSequence(
+            self._sql, self._bracket, self._transactions, statements, self._portals, interrupts
+        )
         self._transactions.at_end.append(
             lambda committed: settings.at_transaction_end(committed=committed)
         )
 
     def execute(self, text: str) -> list[Answer]:
         """The answers to the statements of a text; SqlError after the first that fails."""
+        received = _Answers(self._sql)
         try:
-            return self._execute(text)
+            self._sequence.run(text, received)
         except SqlError as error:
             self._fail(error, text)
             raise
@@ -69,6 +73,7 @@ class DirectSession:
             too_deep = stack_depth_exceeded()
             self._fail(too_deep, text)
             raise too_deep from None
+        return received.answers
 
     def end(self) -> None:
         """Roll back what is open."""
@@ -79,41 +84,29 @@ class DirectSession:
         self._bracket.fail()
         self._log.error(error, text)
 
-    def _execute(self, text: str) -> list[Answer]:
-        bracket = self._bracket
-        bracket.start()
-        statements = self._sql.parse(text)
-        last = len(statements) - 1
-        answers = [
-            self._run(raw, is_single=last == 0, is_last=number == last)
-            for number, raw in enumerate(statements)
-        ]
-        bracket.finish()
-        return answers
 
-    def _run(self, raw: Any, *, is_single: bool, is_last: bool) -> Answer:
-        bracket, transactions, portals = self._bracket, self._transactions, self._portals
-        bracket.check_not_failed(raw)
-        bracket.start()
-        if not is_single:
-            transactions.begin_implicit_block()
-        self._interrupts.check()
-        portal = Portal("", raw, self._sql.analyze(raw, None))
-        portals.close("")
-        bracket.before_execution(raw)
-        portals.store(portal)
-        # Some values are made of what the transaction still holds: text before its end.
-        rows = _as_text(portal, portal.fetch(self._sql, None))
-        portals.close("")
-        if is_last:
-            if not is_single:
-                transactions.end_implicit_block()
-            bracket.finish()
-        elif raw.kind == "TransactionStmt":
-            bracket.finish()
-        else:
-            bracket.next_command()
-        return Answer(portal.completion_tag(len(rows)), _column_names(portal), rows)
+class _Answers:
+    """Collects what the statements of one text return."""
+
+    def __init__(self, sql: SessionSql) -> None:
+        self._sql = sql
+        self._rows: tuple[Row, ...] = ()
+        self.answers: list[Answer] = []
+
+    def starting(self, raw: Any) -> None:
+        """Nobody looks on."""
+
+    def execute(self, portal: Portal) -> int:
+        """Take the rows. Some values are made of what the transaction still holds: text before its
+        end.
+        """
+        self._rows = _as_text(portal, portal.fetch(self._sql, None))
+        return len(self._rows)
+
+    def completed(self, portal: Portal, count: int) -> None:
+        """Its answer is complete."""
+        tag = portal.completion_tag(count)
+        self.answers.append(Answer(tag, _column_names(portal), self._rows))
 
 
 def _column_names(portal: Portal) -> tuple[str, ...]:
