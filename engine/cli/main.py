@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from engine.cli.check import check
 from engine.cli.controldata import controldata
 from engine.cli.initdb import initdb
 from engine.cli.pagedump import pagedump
@@ -22,5 +23,5 @@ def main() -> None:
     """A multi-process database engine with PostgreSQL 15's process architecture and files."""
 
 
-for command in (initdb, start, stop, status, single, controldata, waldump, pagedump):
+for command in (initdb, start, stop, status, single, controldata, waldump, pagedump, check):
     main.add_command(command)

@@ -96,7 +96,7 @@ class Findings:
         problems = sorted(self.problems, key=lambda found: found.path)
         return Report(
             tuple(problems),
-            dict(self.looked_at),
+            {kind: count for kind, count in self.looked_at.items() if count},
             {kind: count for kind, count in self.skipped.items() if count},
             dict(self.left_out),
             tuple(self.notes),

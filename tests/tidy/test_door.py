@@ -55,7 +55,7 @@ from run to run."""
 
 PURE_LIBRARIES = frozenset({"crc32c", "numpy", "pglast", "scramp"})
 
-ONLY_ON_THE_COMMAND_LINE = frozenset({"click", "rich", "sys", "traceback"})
+ONLY_ON_THE_COMMAND_LINE = frozenset({"click", "importlib", "rich", "sys", "traceback"})
 
 BUILTINS_THAT_ACT = frozenset(
     {"open", "input", "print", "breakpoint", "exec", "eval", "__import__"}
