@@ -184,7 +184,10 @@ class Explainer:
 
     def _without_cycle(self, witness: Witness) -> list[str]:
         """An anomaly that is not a cycle: what a transaction saw, and what it should have."""
-        detail = {name: shown(value) for name, value in witness.detail.items()}
+        detail = {
+            name: "nothing" if value is None else shown(value)
+            for name, value in witness.detail.items()
+        }
         sentences = sentences_for(witness.anomaly, detail.keys())
         if not sentences:
             facts = ", ".join(f"{name} {value}" for name, value in detail.items())

@@ -21,6 +21,10 @@ and the error says file and line: two invocations of a process without a complet
 completion that nothing invoked, an unknown type or micro-operation, positions that go back. A
 verdict on half a history would be worth nothing.
 
+Our own histories call a transaction over registers `rw`; each of its micro-operations also has the
+version, and 0 is what a register holds that was never written. They are what is read when
+`rw-register` is asked for, and when there is nothing else.
+
 Levels. `isolation`, which our own histories have, is the level that a transaction asked for, in
 SQL's words or in those of `models.py`. SQL's words are taken as PostgreSQL keeps them, whose
 REPEATABLE READ is snapshot isolation.
@@ -58,6 +62,10 @@ MICRO_OPERATIONS: Final = {
 }
 TRANSACTION: Final = ("txn", ":txn", None)
 NEMESIS: Final = ("nemesis", ":nemesis")
+OUR_REGISTERS: Final = "rw"
+OUR_MARK: Final = "time_us"
+"""A key that only events of our own histories have."""
+OUR_INITIAL: Final = 0
 
 LEVELS: Final = {
     "read uncommitted": "read-committed",
@@ -118,7 +126,10 @@ def read_history(
         raise NoHistory(f"{path}: not compressed as its name says: {error}") from error
     except RecursionError as error:
         raise NoHistory(f"{path}: values within values, too deep to be read") from error
-    return pairing.finish(path)
+    history = pairing.finish(path)
+    if workload is None and not history.transactions and OUR_REGISTERS in history.left_out:
+        return read_history(path, RW_REGISTER, progress)
+    return history
 
 
 def write_history(path: Path, transactions: Iterable[Transaction]) -> None:
@@ -221,6 +232,7 @@ class _Pairing:
     def __init__(self, name: str, workload: str | None) -> None:
         self.events = 0
         self._name = name
+        self._asked = workload
         self._writes = {None: None, LIST_APPEND: APPEND, RW_REGISTER: WRITE}[workload]
         self._transactions: list[Transaction | None] = []
         self._open: dict[Any, _Invocation] = {}
@@ -236,7 +248,8 @@ class _Pairing:
             raise self._error(line, f"this is no operation, which would be a map: {_short(event)}")
         f, process, type_ = event.get("f"), event.get("process"), event.get("type")
         position = self._position(event, line)
-        if process in NEMESIS or f not in TRANSACTION:
+        is_ours = OUR_MARK in event and self._asked == RW_REGISTER
+        if process in NEMESIS or (f != OUR_REGISTERS if is_ours else f not in TRANSACTION):
             name = str(f).removeprefix(":")
             self._left_out[name] = self._left_out.get(name, 0) + 1
             return
@@ -245,6 +258,8 @@ class _Pairing:
             raise self._error(
                 line, f"{_short(type_)} is no type of an event: invoke, ok, fail, info"
             )
+        if is_ours:
+            event["value"] = _without_versions(event.get("value"))
         if isinstance(process, list | dict):
             raise self._error(line, f"{_short(process)} is no process")
         if kind == "invoke":
@@ -368,6 +383,18 @@ class _Pairing:
 
     def _error(self, line: int, message: str) -> NoHistory:
         return NoHistory(f"{self._name}:{line}: {message}")
+
+
+def _without_versions(value: Any) -> Any:
+    """Micro-operations on our registers as all others write them; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    return [
+        [micro[0], micro[1], None if micro[2] == OUR_INITIAL else micro[2]]
+        if isinstance(micro, list) and len(micro) == 4
+        else micro
+        for micro in value
+    ]
 
 
 def _hashable(value: Any) -> Any:

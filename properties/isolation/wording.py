@@ -48,10 +48,22 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
         However, {T2} {wrote} {value}, and {T2} failed: nobody should ever see it.""",
     ),
     (
+        "G1a",
+        frozenset({"key", "value"}),
+        """{T1} read {value} from {thing} {key}.
+        However, {T2} {wrote} {value}, and {T2} failed: nobody should ever see it.""",
+    ),
+    (
         "G1b",
         frozenset({"key", "value", "later", "read"}),
         """{T1} read {thing} {key} as {read}, as {T2} had left it with {value}.
         However, {T2} then {wrote} {later}: nobody else may see the one without the other.""",
+    ),
+    (
+        "G1b",
+        frozenset({"key", "value", "later"}),
+        """{T1} read {value} from {thing} {key}, which {T2} had written.
+        However, {T2} then {wrote} {later}: nobody else may see what it was to replace itself.""",
     ),
     (
         "dirty-update",
@@ -70,8 +82,8 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
     (
         "lost-update",
         frozenset({"key", "value"}),
-        """{names} read the same version of {thing} {key}, that of {value}, and each {wrote} its own
-        on top of it.
+        """{names} read {thing} {key} when its latest value was {value}, and each {wrote} its own on
+        top of it.
         However, once one of them had done so, the others were not to replace what they had not
         seen.""",
     ),
@@ -109,6 +121,12 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
         "garbage-read",
         frozenset({"key", "read"}),
         """{T1} read {thing} {key} as {read}.
+        However, nobody ever {wrote} that.""",
+    ),
+    (
+        "garbage-read",
+        frozenset({"key", "value"}),
+        """{T1} read {value} from {thing} {key}.
         However, nobody ever {wrote} that.""",
     ),
 )

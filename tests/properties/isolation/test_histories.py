@@ -142,6 +142,24 @@ def test_the_history_of_a_run_is_read_with_the_levels_as_postgresql_keeps_them(f
     assert [t.ops for t in read_history(file).transactions] == [t.ops for t in found.transactions]
 
 
+def test_the_registers_of_a_run_are_read_if_asked_for_or_if_there_is_nothing_else(
+    file: Path,
+) -> None:
+    writes = [["w", 1, 5, 3], ["r", 2, 0, 0], ["r", 3, 7, 1]]
+    registers = [
+        Event(0, 0, "invoke", 0, "rw", [["w", 1, 5, None], ["r", 2, None, None]]),
+        Event(1, 5, "ok", 0, "rw", writes),
+    ]
+    lists = [Event(2, 6, "invoke", 1, "txn", [["append", 1, 5]])]
+    ops = (Op("w", 1, 5), Op("r", 2, None), Op("r", 3, 7))
+    write_history(file, registers)
+    assert read_history(file).transactions == [Transaction(0, 0, "ok", ops, 0, 1)]
+    write_history(file, registers + lists)
+    assert read_history(file, RW_REGISTER).transactions[0].ops == ops
+    assert read_history(file, RW_REGISTER).left_out == {"txn": 1}
+    assert read_history(file).transactions[0].ops == (Op("append", 1, 5),)
+
+
 @pytest.mark.parametrize("workload", [LIST_APPEND, RW_REGISTER])
 def test_what_is_written_is_read_again(file: Path, workload: str) -> None:
     for seed in range(100):
