@@ -1,7 +1,8 @@
-"""`chaos check`: the isolation checker alone, on a history from anywhere.
+"""`chaos check`: the isolation checker alone, on a history from anywhere; or all the checkers of a
+run, on a history that a run has left.
 
 Exit status: 0 the model held, 1 it was violated, 2 wrong usage or a file that is no history, 3 the
-history cannot tell. 130 when interrupted.
+history cannot tell, 4 it cannot be one that a run has left. 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from rich.console import Console
 from chaos.bundle import HISTORY
 from chaos.cli.progress import Progress
 from chaos.cli.run import PLAIN_WIDTH, check_out
-from chaos.oracle import load
+from chaos.history import read_history
+from chaos.oracle import HarnessBroken, load
 from chaos.verdict import EXIT_STATUS, Verdict
 
 LIBRARY: Final = "properties.isolation.reporting"
 """What judges. The controller knows it by its name only."""
+JUDGING: Final = "properties.judging"
+"""All checkers of a run, likewise."""
 WORKLOADS: Final = ("list-append", "rw-register")
 VERDICTS: Final = {True: Verdict.HELD, False: Verdict.VIOLATED, None: Verdict.NOT_MEASURED}
 STYLES: Final = {True: "bold green", False: "bold red", None: "bold yellow"}
@@ -33,6 +37,8 @@ STYLES: Final = {True: "bold green", False: "bold red", None: "bold yellow"}
               help="What must have held: read-committed, snapshot-isolation, ...")  # fmt: skip
 @click.option("--workload", type=click.Choice(WORKLOADS),
               help="[default: what the operations say]")  # fmt: skip
+@click.option("--checkers", is_flag=True,
+              help="Ask all checkers of a run instead; HISTORY is what one has left.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, nothing else.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the report there too, as report.txt and report.json.")  # fmt: skip
@@ -42,6 +48,7 @@ def check(
     history: Path,
     model: str,
     workload: str | None,
+    checkers: bool,
     as_json: bool,
     out: Path | None,
     dot: bool,
@@ -54,6 +61,10 @@ def check(
     """
     if (dot or svg) and out is None:
         raise click.UsageError("say with --out where the drawings go")
+    if checkers and (out is not None or workload is not None):
+        raise click.UsageError("--checkers goes with --json alone")
+    if checkers:
+        sys.exit(_ask_the_checkers(_file_of(history), as_json=as_json))
     if out is not None:
         check_out(out)
     try:
@@ -82,6 +93,29 @@ def _file_of(history: Path) -> Path:
     if not (history / HISTORY).exists():
         raise click.UsageError(f"{history} is no directory that a run has left: no {HISTORY} in it")
     return history / HISTORY
+
+
+def _ask_the_checkers(path: Path, *, as_json: bool) -> int:
+    """The exit status of what the checkers of a run say of its history."""
+    try:
+        events = read_history(path)
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        found = load(f"{JUDGING}:judge")(events)
+    except HarnessBroken as broken:
+        click.echo(f"{Verdict.HARNESS_BROKEN}: {broken}", err=True)
+        return EXIT_STATUS[Verdict.HARNESS_BROKEN]
+    verdict = Verdict.HELD if found.held else Verdict.VIOLATED
+    if as_json:
+        click.echo(json.dumps(found.to_object()))
+        return EXIT_STATUS[verdict]
+    click.echo(f"{verdict}: {found.events} events, judged by {', '.join(found.checkers)}")
+    for violation in found.violations:
+        click.echo(f"  {violation.check}: {violation.kind}: {violation.message}")
+    return EXIT_STATUS[verdict]
 
 
 def _judge(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from chaos.cli.check import check
 from chaos.history import write_history
 from chaos.oracle import HarnessBroken
 from properties.checkers.durability import Durability
@@ -55,3 +58,24 @@ def test_only_the_checkers_of_the_suite_are_asked() -> None:
 def test_a_history_that_cannot_be_says_nothing_of_the_database() -> None:
     with pytest.raises(HarnessBroken, match="event 4 where 3 was due"):
         judge([event for event in lost().events if event.index != 3])
+
+
+def test_chaos_check_asks_all_checkers_of_a_history_that_a_run_has_left(tmp_path: Path) -> None:
+    write_history(tmp_path / "history.jsonl", lost().events)
+    said = CliRunner().invoke(check, [str(tmp_path), "--checkers"])
+    assert said.exit_code == 1
+    assert "durability: lost: transaction 1 was acknowledged but not there" in said.output
+    said = CliRunner().invoke(check, [str(tmp_path), "--checkers", "--json"])
+    assert said.exit_code == 1
+    assert json.loads(said.output) == judge(lost().events).to_object()
+
+
+def test_chaos_check_says_what_is_no_history_of_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    for text, status, why in (
+        ("[]\n", 2, "history.jsonl:1: not an event"),
+        ('{"index": 1, "time_us": 0, "type": "info", "process": 0, "f": "x"}\n', 4, "broken"),
+    ):
+        path.write_text(text)
+        said = CliRunner().invoke(check, [str(path), "--checkers"])
+        assert (said.exit_code, why in said.output) == (status, True), said.output
