@@ -4,11 +4,11 @@ What was inferred is certain, and the cycles in it are violations. What was not 
 some.
 
     - a list's committed but unread appends have no known order. If the graph has no cycle at all,
-      any order by the graph's own will do, and nothing is hidden
-    - a register's blind writes have no known order. Then an order is proposed, by when the writers
-      ended, as far as that agrees with the graph. If with it nothing is found that the model
-      forbids, the history holds: a model asks for no more than that such an order exists. If
-      something is found, that proves nothing, since another order might do: the verdict is unknown
+      any order that agrees with it will do, and nothing is hidden
+    - a register's blind writes have no known order. Then orders are proposed (`ordering.py`). If
+      with one of them nothing is found that the model forbids, the history holds: a model asks for
+      no more than that such an order exists. If something is found with each, that proves
+      nothing, since another order might do: the verdict is unknown
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from properties.isolation import models
-from properties.isolation.columns import Observed, in_one_order
+from properties.isolation.columns import Observed
 from properties.isolation.cycles import find_cycles
-from properties.isolation.graph import Graph, build, forward_order
+from properties.isolation.graph import build
 from properties.isolation.list_append import ListHistory
+from properties.isolation.ordering import attempts, propose
 from properties.isolation.rw_register import RegisterHistory
 from properties.isolation.transactions import Transaction
 from properties.isolation.witnesses import Findings, Verdict
@@ -35,9 +36,8 @@ def check(
 ) -> Verdict:
     """What a history says of a model.
 
-    Transactions come in any order, each id once. Nothing of them is kept, so they may be a
-    generator's. `ValueError` for a workload or a model that is not known, and for an operation
-    that is none of the workload's.
+    Transactions come in any order, each id once; a generator's will do. `ValueError` for a workload
+    or a model that is not known, and for an operation that is none of the workload's.
     """
     model = models.canonical(model)
     findings = Findings()
@@ -54,27 +54,26 @@ def check(
     if len(observed.columns):
         graph = build(observed)
         is_cyclic = find_cycles(graph, observed, findings)
-        if len(observed.loose_keys) and (is_cyclic or workload != "list-append"):
-            _propose_an_order(observed, graph, findings, model)
+        hides = len(observed.loose_keys) > 0 and (is_cyclic or workload != "list-append")
+        if hides and not models.FORBIDDEN[model] & set(findings.counts):
+            _try_orders(observed, is_cyclic, findings, model)
     return judge(findings, workload, model, len(observed.columns), int(observed.committed.sum()))
 
 
-def _propose_an_order(observed: Observed, graph: Graph, findings: Findings, model: str) -> None:
+def _try_orders(observed: Observed, is_cyclic: bool, findings: Findings, model: str) -> None:
     """Note an unknown unless the model holds with some order of the loose keys' versions."""
-    forbidden = models.FORBIDDEN[model]
-    if forbidden & set(findings.counts):
-        return
-    proposed = in_one_order(observed, forward_order(graph))
-    supposed = Findings()
-    find_cycles(build(proposed), proposed, supposed)
-    if forbidden & set(supposed.counts):
-        keys = observed.loose_keys
-        findings.unknown(
-            "order unknown",
-            f"the order of the versions of {len(keys)} keys (the first: "
-            f"{observed.key_name(int(keys[0]))!r}) cannot be told from the history, and the order "
-            f"in which their writers ended would violate the model",
-        )
+    for attempt in attempts(model, is_cyclic):
+        proposed = propose(observed, attempt)
+        supposed = Findings()
+        find_cycles(build(proposed), proposed, supposed)
+        if not models.FORBIDDEN[model] & set(supposed.counts):
+            return
+    keys = observed.loose_keys
+    findings.unknown(
+        "order unknown",
+        f"the history does not show the order of the versions of {len(keys)} keys (the first: "
+        f"{observed.key_name(int(keys[0]))!r}), and no order was found that satisfies the model",
+    )
 
 
 def judge(

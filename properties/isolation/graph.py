@@ -22,8 +22,7 @@ and there are few.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +98,21 @@ def build(observed: Observed) -> Graph:
     )
 
 
+def without(graph: Graph, kinds: tuple[int, ...]) -> Graph:
+    """The graph without edges of some kinds."""
+    if not kinds:
+        return graph
+    kept = ~np.isin(graph.kind, kinds)
+    return replace(
+        graph,
+        source=graph.source[kept],
+        target=graph.target[kept],
+        kind=graph.kind[kept],
+        older=graph.older[kept],
+        newer=graph.newer[kept],
+    )
+
+
 class _Helpers:
     """Nodes that are no transactions, and their positions."""
 
@@ -153,7 +167,7 @@ def _add_reads(observed: Observed, edges: _Edges, helpers: _Helpers) -> None:
     small = ~is_large
     source = np.repeat(rows[small], successors[small])
     read = np.repeat(versions[small], successors[small])
-    follower = newer[_ranges(first[small], successors[small])]
+    follower = newer[ranges(first[small], successors[small])]
     target = observed.version_writer[follower]
     keep = source != target
     edges.add(RW, source[keep], target[keep], read[keep], follower[keep])
@@ -168,7 +182,7 @@ def _distinct(rows: Ints, versions: Ints) -> tuple[Ints, Ints]:
     return codes // width, codes % width
 
 
-def _ranges(starts: Ints, counts: Ints) -> Ints:
+def ranges(starts: Ints, counts: Ints) -> Ints:
     """All numbers of the ranges that begin at `starts`, one range after the other."""
     total = int(counts.sum())
     offsets = np.repeat(np.cumsum(counts) - counts, counts)
@@ -296,52 +310,3 @@ def _ranks(position: npt.NDArray[np.float64]) -> Ints:
     ranks = np.empty(len(position), np.int64)
     ranks[order] = np.arange(len(position))
     return ranks
-
-
-def forward_order(graph: Graph) -> Ints:
-    """A rank by node that follows the positions, but puts no edge's target before its source.
-
-    Where the graph has cycles that cannot be; there the positions decide.
-    """
-    ranks = _ranks(graph.position)
-    chosen = under_backward_edges(graph)
-    source, target = graph.source[chosen], graph.target[chosen]
-    if not len(source):
-        return ranks
-    used = np.unique(np.concatenate((source, target)))
-    used = used[np.argsort(ranks[used], kind="stable")]
-    place = np.empty(graph.nodes, np.int64)
-    place[used] = np.arange(len(used))
-    order = np.array(_sorted_topologically(len(used), place[source], place[target]), np.int64)
-    slots = np.sort(ranks[used])
-    ranks[used[order]] = slots
-    return ranks
-
-
-def _sorted_topologically(count: int, source: Ints, target: Ints) -> list[int]:
-    """Nodes 0 ... count-1, the lowest that can come next first (Kahn's algorithm)."""
-    by_source = np.argsort(source, kind="stable")
-    targets = target[by_source].tolist()
-    starts = np.searchsorted(source[by_source], np.arange(count + 1)).tolist()
-    missing = np.bincount(target, minlength=count).tolist()
-    ready = [node for node in range(count) if not missing[node]]
-    heapify(ready)
-    done = bytearray(count)
-    order: list[int] = []
-    oldest = 0
-    while len(order) < count:
-        if ready:
-            node = heappop(ready)
-        else:
-            while done[oldest]:
-                oldest += 1
-            node = oldest
-        if done[node]:
-            continue
-        done[node] = 1
-        order.append(node)
-        for after in targets[starts[node] : starts[node + 1]]:
-            missing[after] -= 1
-            if not missing[after] and not done[after]:
-                heappush(ready, after)
-    return order

@@ -1,0 +1,151 @@
+"""An order for versions of which the history does not show it: a proposal, to be verified.
+
+What is proposed here proves nothing by itself, so it may rest on guesses; `checking.py` looks
+whether the model holds with it. Two steps:
+
+Closing. Who came before whom says more of versions. If A came before B, and both wrote a key, A's
+version is the older; and if A wrote a key of which B read another's version, A's is older than that
+one. "Before" is taken from the edges of the graph, and from the times of transactions.
+
+Scheduling (`scheduling.py`). Transactions are put in a row that agrees with all that is known.
+
+How strict the row is must be guessed as well, and the strictest is tried first: all in one row;
+reads at a moment of their own, as under snapshots; reads anywhere. And with the order of time,
+without it, and without that of processes either, as far as the model leaves that open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from properties.isolation import models
+from properties.isolation.columns import Ints, Observed, in_one_order
+from properties.isolation.graph import PROCESS, REALTIME, RW, Graph, build, ranges, without
+from properties.isolation.scheduling import Reads, Schedule, Writes, loose
+
+PAIRS_PER_READ = 40
+"""More pairs than that say that the times of this history are no guide."""
+ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a proposal keeps to."""
+
+    reads: Reads
+    ignored: tuple[int, ...]
+    """Kinds of edges that are left out: REALTIME, PROCESS."""
+
+
+def attempts(model: str, is_cyclic: bool) -> list[Attempt]:
+    """What is worth a try for a model, on a history that has cycles already or has none."""
+    forbidden = models.FORBIDDEN[model]
+    reads = [] if is_cyclic else [Reads.AT_COMMIT]
+    if "G2-item" not in forbidden:
+        reads.append(Reads.AT_START)
+    if "G-nonadjacent" not in forbidden:
+        reads.append(Reads.ANYWHERE)
+    ignored: list[tuple[int, ...]] = [()]
+    if "G1c-realtime" not in forbidden:
+        ignored.append((REALTIME,))
+        if "G1c-process" not in forbidden:
+            ignored.append((REALTIME, PROCESS))
+    return [Attempt(read, kinds) for read in reads for kinds in ignored]
+
+
+def propose(observed: Observed, attempt: Attempt) -> Observed:
+    """The same history with the versions of each loose key in one order."""
+    for _ in range(ROUNDS):
+        observed = _closed(observed, _graph(observed, attempt), attempt)
+    graph = _graph(observed, attempt)
+    rank: Ints = np.empty(graph.nodes, np.int64)
+    row = Schedule(observed, graph, attempt.reads).run()
+    rank[np.array(row, np.int64)] = np.arange(graph.nodes)
+    return in_one_order(observed, rank)
+
+
+def _graph(observed: Observed, attempt: Attempt) -> Graph:
+    left_out = attempt.ignored + ((RW,) if attempt.reads == Reads.ANYWHERE else ())
+    return without(build(observed), left_out)
+
+
+def _closed(observed: Observed, graph: Graph, attempt: Attempt) -> Observed:
+    writes = Writes(observed)
+    pairs = _by_edges(observed, graph, writes, attempt.reads == Reads.AT_START)
+    if REALTIME not in attempt.ignored:
+        pairs += _by_times(observed, writes)
+    older = np.concatenate([observed.older, *(older for older, _ in pairs)])
+    newer = np.concatenate([observed.newer, *(newer for _, newer in pairs)])
+    codes = np.unique(older * len(observed.version_key) + newer)
+    older, newer = codes // len(observed.version_key), codes % len(observed.version_key)
+    return replace(observed, older=older, newer=newer, certain=np.ones(len(older), bool))
+
+
+def _by_edges(
+    observed: Observed, graph: Graph, writes: Writes, by_snapshot: bool
+) -> list[tuple[Ints, Ints]]:
+    direct = (graph.source < graph.transactions) & (graph.target < graph.transactions)
+    if by_snapshot:
+        direct &= graph.kind != RW
+    before, after = graph.source[direct], graph.target[direct]
+    edge, write = writes.of_row(before)
+    after = after[edge]
+    older, key = writes.version[write], writes.key[write]
+    newer = writes.version_of(after, key)
+    both = newer >= 0
+    read = _read_of(observed, writes, after, key)
+    other = (read >= 0) & (read != older) & (observed.version_writer[read] != after)
+    other &= observed.version_writer[read] >= 0
+    return [(older[both], newer[both]), (older[other], read[other])]
+
+
+def _read_of(observed: Observed, writes: Writes, rows: Ints, keys: Ints) -> Ints:
+    """The version of each key that each row read, -1 for none."""
+    code = observed.read_transaction * writes.keys + observed.version_key[observed.read_version]
+    order = np.argsort(code, kind="stable")
+    wanted = rows * writes.keys + keys
+    place = np.minimum(np.searchsorted(code[order], wanted), len(code) - 1)
+    found: Ints = np.where(code[order][place] == wanted, observed.read_version[order[place]], -1)
+    return found
+
+
+def _by_times(observed: Observed, writes: Writes) -> list[tuple[Ints, Ints]]:
+    """Who ended before a reader began wrote an older version than what he read, or that one; who
+    began after a version's writer ended wrote a newer one."""
+    columns = observed.columns
+    rows, versions = observed.read_transaction, observed.read_version
+    writer = observed.version_writer[versions]
+    chosen = (writer >= 0) & observed.installed[versions] & (writer != rows)
+    chosen &= loose(observed)[observed.version_key[versions]]
+    rows, versions, writer = rows[chosen], versions[chosen], writer[chosen]
+    key = observed.version_key[versions]
+    horizon = int(max(columns.completed.max(), columns.invoked.max())) + 2
+    base = key * horizon
+    pairs = []
+
+    ended = columns.completed[writes.row]
+    by_end = np.flatnonzero(ended >= 0)
+    by_end = by_end[np.argsort((writes.key * horizon + ended)[by_end], kind="stable")]
+    ends = (writes.key * horizon + ended)[by_end]
+    first = np.searchsorted(ends, base + columns.invoked[writer])
+    count = np.maximum(np.searchsorted(ends, base + columns.invoked[rows]) - first, 0)
+    if count.sum() <= PAIRS_PER_READ * max(len(rows), 1):
+        older = writes.version[by_end[ranges(first, count)]]
+        newer = np.repeat(versions, count)
+        pairs.append((older[older != newer], newer[older != newer]))
+
+    began = columns.invoked[writes.row]
+    by_begin = np.argsort(writes.key * horizon + began, kind="stable")
+    begins = (writes.key * horizon + began)[by_begin]
+    known = columns.completed[writer] >= 0
+    until = np.where(columns.completed[rows] < 0, horizon - 1, columns.completed[rows])
+    first = np.searchsorted(begins, base + columns.completed[writer], side="right")
+    count = np.maximum(np.searchsorted(begins, base + until) - first, 0)
+    count = np.where(known, count, 0)
+    if count.sum() <= PAIRS_PER_READ * max(len(rows), 1):
+        older = np.repeat(versions, count)
+        newer = writes.version[by_begin[ranges(first, count)]]
+        pairs.append((older[older != newer], newer[older != newer]))
+    return pairs
