@@ -13,16 +13,17 @@ What becomes of it: a vector, list or set is a list, in the order in which it wa
 is a str that keeps its colon, so that it is told from a string; but as the key of a map it loses
 it, so that a map has the same keys as the JSON of the same map.
 
-Two ways. Nearly every line of a history is a map without anything unusual in it. Such a line is
+Two ways. Nearly every line of a history is a map without anything unusual in it. Such lines are
 turned into JSON by replacing a dozen words, and the C reader of JSON does the rest; if that is not
-JSON, or there is a string in the line, the line was not so usual and the other way is taken: token
-by token, with a stack, over as many lines as it takes. The fast way never reads a line otherwise
+JSON, or there is a string in it, a line was not so usual and the other way is taken: token by
+token, with a stack, over as many lines as it takes. The fast way never reads a line otherwise
 than the slow one would: without strings in the text every word has to be a keyword or one of those
 replaced, or a number, or it is no JSON.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,9 @@ WORDS: Final = (":invoke", ":ok", ":info", ":fail", ":txn", ":nemesis")
 MICRO_OPERATIONS: Final = (":append", ":r", ":w")
 OPERATION_TAG: Final = "#jepsen.history.Op"
 
+LINES_AT_ONCE: Final = 32
+"""One unusual line among them makes all of them be read one by one."""
+
 _REPLACED: Final = (
     (", ", " "),
     *((f":{key} ", f'"{key}":') for key in KEYS),
@@ -40,7 +44,9 @@ _REPLACED: Final = (
     *((f"{word} ", f'"{word}" ') for word in MICRO_OPERATIONS),
     (" ", ","),
     ("nil", "null"),
+    ("\n", ","),
 )
+_TAGGED: Final = OPERATION_TAG + "{"
 
 _OTHER_KEYWORD: Final = re.compile(r"(?<=[,\[:])(:[^\s,:\[\](){}\"';\\]+)(?=[,\]}])")
 """Keywords that are keys, most of all, as in `[:r :x nil]`."""
@@ -88,13 +94,21 @@ def read_forms(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
     big vector. MalformedEdn.
     """
     reader = _Reader()
-    for number, line in enumerate(lines, 1):
-        if reader.is_between_forms:
-            found = _read_usual(line)
-            if found is not None:
-                yield number, found
-                continue
-        yield from reader.feed(line, number)
+    rest = iter(lines)
+    number = 0
+    while block := list(itertools.islice(rest, LINES_AT_ONCE)):
+        usual = _read_usual(block) if reader.is_between_forms else None
+        if usual is not None:
+            yield from enumerate(usual, number + 1)
+            number += len(block)
+            continue
+        for line in block:
+            number += 1
+            usual = _read_usual([line]) if reader.is_between_forms else None
+            if usual is not None:
+                yield number, usual[0]
+            else:
+                yield from reader.feed(line, number)
     reader.close()
 
 
@@ -131,27 +145,32 @@ def _refuse_constant(name: str) -> NoReturn:
 _decode_json: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def _read_usual(line: str) -> dict[str, Any] | None:
-    """A line that is one map without anything unusual; None when it is not."""
-    line = line.strip()
-    line = line.removeprefix(OPERATION_TAG)
-    if not line.startswith("{") or not line.endswith("}") or '"' in line:
+def _read_usual(lines: list[str]) -> list[dict[str, Any]] | None:
+    """Lines each of which is one map without anything unusual; None when one is not."""
+    text = "".join(lines).strip()
+    if '"' in text:
         return None
+    if "\n " in text:
+        text = "\n".join(map(str.strip, lines))
+    text = text.replace(_TAGGED, "{")
     for word, replacement in _REPLACED:
-        line = line.replace(word, replacement)
-    found = _decode(line)
+        text = text.replace(word, replacement)
+    found = _decode(text)
     if found is None:
-        line = _OTHER_KEYWORD.sub(r'"\1"', line)
-        found = _decode(line) if _NIL_IN_KEYWORD.search(line) is None else None
+        text = _OTHER_KEYWORD.sub(r'"\1"', text)
+        found = _decode(text) if _NIL_IN_KEYWORD.search(text) is None else None
+    if found is None or len(found) != len(lines) or any(type(one) is not dict for one in found):
+        return None
     return found
 
 
-def _decode(line: str) -> dict[str, Any] | None:
+def _decode(text: str) -> list[Any] | None:
+    """The values that the lines are, if they are JSON."""
     try:
-        found = _decode_json(line)
+        found = _decode_json(f"[{text}]")
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, list) else None
 
 
 # the slow way -----------------------------------------------------------------------------------

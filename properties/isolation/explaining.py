@@ -150,7 +150,7 @@ class Explainer:
         old, new = edge.values
         longest = self._longest_read(edge.key)
         if new not in longest:
-            return "later: no read has it"
+            return "later (no read has it)"
         at = longest.index(new)
         return "right after it" if at > 0 and longest[at - 1] == old else "later"
 

@@ -35,6 +35,7 @@ longest one so far, where it is its beginning.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import itertools
@@ -42,6 +43,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -111,7 +113,7 @@ def read_history(
     total = path.stat().st_size
     line = 0
     try:
-        with path.open("rb") as raw, _text(raw, path) as text:
+        with _without_collections(), path.open("rb") as raw, _text(raw, path) as text:
             for line, event in _events(text):
                 pairing.add(event, line)
                 if progress is not None and pairing.events % PROGRESS_EVERY == 0:
@@ -152,6 +154,20 @@ def _event(kind: str, transaction: Transaction, ops: Iterable[Op]) -> str:
     if transaction.isolation is not None:
         shown += f", :isolation {to_edn(transaction.isolation)}"
     return shown
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Reading makes millions of objects and no circle of them. To look for circles again and again,
+    as the garbage collector does, would take more than half of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 # the text ---------------------------------------------------------------------------------------

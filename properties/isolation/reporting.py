@@ -97,7 +97,8 @@ def text_of(report: Report) -> list[str]:
         count = verdict.counts[anomaly]
         is_forbidden = anomaly in verdict.violations
         may = "forbids" if is_forbidden else "allows"
-        lines.append(f"{anomaly}, {count:,} times, which {verdict.model} {may}:")
+        times = "once" if count == 1 else f"{count:,} times"
+        lines.append(f"{anomaly}, {times}, which {verdict.model} {may}:")
         lines.append(f"  {meaning(anomaly)}.")
         lines += [f"  {line}" for witness in witnesses[:1] for line in explainer.explain(witness)]
         lines.append("")
@@ -150,8 +151,10 @@ def _model_lines(verdict: Verdict) -> list[str]:
 
 def _speed_line(report: Report) -> str:
     count = report.verdict.transactions
-    rate = f", {count / report.checking_s:,.0f} transactions/s" if report.checking_s > 0.01 else ""
-    return f"Read in {report.reading_s:.2f} s, checked in {report.checking_s:.2f} s{rate} (CPU)."
+    return (
+        f"Read in {report.reading_s:.2f} s, checked in {report.checking_s:.2f} s of CPU:"
+        f" {count / max(report.checking_s, 1e-6):,.0f} transactions/s."
+    )
 
 
 # JSON -------------------------------------------------------------------------------------------
