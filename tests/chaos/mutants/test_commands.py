@@ -1,0 +1,117 @@
+"""`chaos run --mutant`, `chaos mutants` and `chaos selftest`, as a user has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chaos.session
+from chaos.oracle import DEFAULT_SUITE
+from chaos.plan import Wishes, make_plan
+from chaos.report.observer import Silent
+from chaos.session import open_session
+from tests.chaos.command import ROOT
+
+CAUGHT_SOON = "aborted-counts-as-committed"
+
+
+def command(scratch: Path, *arguments: str) -> tuple[int, str, str]:
+    """Any command of chaos: status, output, errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_mutant_is_caught_and_its_bundle_is_the_same_run_again(scratch: Path) -> None:
+    out = str(scratch / "out")
+    arguments = ("run", "--mutant", CAUGHT_SOON, "--until-violated", "--out", out)
+    status, said, _ = command(scratch, *arguments)
+    assert status == 1
+    assert f"mutant {CAUGHT_SOON}: caught by" in said
+    assert "violated at seed" in said
+    again = said.splitlines()[-1]
+    assert f"--mutant {CAUGHT_SOON}" in again
+    (bundle,) = (scratch / "out").iterdir()
+    plan = json.loads((bundle / "plan.json").read_text())
+    assert plan["mutant"] == CAUGHT_SOON
+    status, said, _ = command(scratch, "replay", str(bundle), "--json")
+    replayed = json.loads(said)
+    assert (status, replayed["same_digest"]) == (1, True)
+    assert replayed["mutant"]["caught"]
+
+
+def test_several_jobs_stop_at_the_first_violation(scratch: Path) -> None:
+    status, said, _ = command(
+        scratch, "run", "--mutant", CAUGHT_SOON, "--until-violated", "--seeds", "0..40",
+        "--jobs", "2", "--json", "--out", str(scratch / "out"),
+    )  # fmt: skip
+    verdicts = [json.loads(line)["verdict"] for line in said.splitlines()]
+    assert status == 1
+    assert verdicts[-1] == "violated"
+    assert "violated" not in verdicts[:-1]
+
+
+def test_mutant_is_planted_under_the_free_schedule_too(scratch: Path) -> None:
+    status, said, _ = command(
+        scratch, "run", "--mutant", CAUGHT_SOON, "--schedule", "free", "--cycles", "2", "--json",
+        "--out", str(scratch / "out"), "--until-violated", "--seeds", "0..5",
+    )  # fmt: skip
+    assert status == 1
+    assert json.loads(said.splitlines()[-1])["mutant"]["caught"]
+
+
+def test_patch_that_does_not_apply_breaks_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MUT-1: never silently no change."""
+    monkeypatch.setattr(chaos.session, "patches_for", lambda name: ("math:sqrt nothing",))
+    wishes = Wishes(mutant=CAUGHT_SOON)
+    for schedule in ("baton", "free"):
+        with open_session(wishes, DEFAULT_SUITE, None, Silent()) as session:
+            plan = make_plan(0, Wishes(schedule=schedule, mutant=CAUGHT_SOON))
+            result = session.run(plan, "")
+        assert result["verdict"] == "harness_broken"
+        assert "not patched: TypeError" in result["reason"]
+
+
+def test_wrong_usage_is_refused(scratch: Path) -> None:
+    for arguments, said in (
+        (("run", "--mutant", "no-such-bug"), "there is no mutant 'no-such-bug'"),
+        (("run", "--mutant", CAUGHT_SOON, "--target", "postgres"), "mutants are of the engine"),
+        (("mutants", "--only", "no-such-bug"), "there is no mutant 'no-such-bug'"),
+        (("selftest", "--mutant", "no-such-bug"), "the harness has no mutant"),
+    ):
+        status, _, errors = command(scratch, *arguments)
+        assert status == 2
+        assert said in " ".join(errors.split())
+
+
+def test_mutants_are_listed(scratch: Path) -> None:
+    status, said, _ = command(scratch, "mutants", "--json")
+    names = [json.loads(line)["name"] for line in said.splitlines()]
+    assert status == 0
+    assert CAUGHT_SOON in names
+    assert names == sorted(names)
+
+
+def test_matrix_hunts_compares_and_writes(scratch: Path) -> None:
+    file = scratch / "matrix.json"
+    status, said, _ = command(
+        scratch, "mutants", "--matrix", "--only", CAUGHT_SOON, "--seeds", "5", "--naive",
+        "--out", str(file),
+    )  # fmt: skip
+    assert status == 0
+    (row,) = json.loads(file.read_text())["mutants"]
+    assert (row["caught"], row["clean"]) == (True, "held")
+    assert row["naive"]["runs"] >= 1
+    assert CAUGHT_SOON in said
