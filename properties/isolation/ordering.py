@@ -60,9 +60,9 @@ def propose(observed: Observed, attempt: Attempt) -> Observed:
     for _ in range(ROUNDS):
         observed = _closed(observed, _graph(observed, attempt), attempt)
     graph = _graph(observed, attempt)
-    rank: Ints = np.empty(graph.nodes, np.int64)
+    rank: Ints = np.zeros(graph.nodes, np.int64)
     row = Schedule(observed, graph, attempt.reads).run()
-    rank[np.array(row, np.int64)] = np.arange(graph.nodes)
+    rank[np.array(row, np.int64)] = np.arange(len(row))
     return in_one_order(observed, rank)
 
 

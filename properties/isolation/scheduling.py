@@ -15,7 +15,7 @@ overwrite version v, since a reader of v is still to come, and he cannot come be
 belongs before v's writer. That is noted as an edge, all is undone up to where v was written, and
 the row goes on from there. (Conflict-driven, as a solver would do it; with clients that wait for
 their answers, few steps are undone each time.) If nothing can be learned, or too much was undone,
-the row is filled anyhow.
+the rest is put in the row as it ended, and the proposal will hardly hold.
 """
 
 from __future__ import annotations
@@ -140,14 +140,19 @@ class Schedule:
         self.after, self.after_bounds = _adjacency(2 * nodes, source, target)
         self.before, self.before_bounds = _adjacency(2 * nodes, target, source)
         self.missing: list[int] = np.bincount(target, minlength=2 * nodes).tolist()
-        self.exists: list[bool] = [True] * nodes + self.starts.tolist()
+        exists = np.zeros(2 * nodes, bool)
+        exists[source] = exists[target] = True
+        exists[list(self.keys_written)] = True
+        self.exists: list[bool] = exists.tolist()
+        self.learned: list[tuple[int, int]] = []
+        self.decisions: list[tuple[int, list[tuple[int, int]]]] = []
         self.learned_after: dict[int, list[int]] = {}
         self.learned_before: dict[int, list[int]] = {}
 
     # the row ------------------------------------------------------------------------------------
 
     def run(self) -> list[int]:
-        """All nodes, in the order of their commits."""
+        """All nodes that anything is known of, in the order of their commits."""
         self.done = [not exists for exists in self.exists]
         self.ready = [
             (self.deadline[event], event)
@@ -165,7 +170,7 @@ class Schedule:
             if not self.ready:
                 if self.undone < UNDONE_PER_NODE * count and self._learn():
                     continue
-                self._force()
+                break
             _, event = heappop(self.ready)
             if self.done[event] or self.missing[event]:
                 continue
@@ -174,7 +179,9 @@ class Schedule:
                 self._do(event)
             else:
                 self.waiting.setdefault(reason, []).append(event)
-        return [event for event, _ in self.trail if event < self.nodes]
+        rest = [event for event, done in enumerate(self.done[: self.nodes]) if not done]
+        rest.sort(key=lambda event: (self.deadline[event], event))
+        return [event for event, _ in self.trail if event < self.nodes] + rest
 
     def _next(self, event: int) -> list[int]:
         after = self.after[self.after_bounds[event] : self.after_bounds[event + 1]]
@@ -253,17 +260,6 @@ class Schedule:
 
     # when nothing can go on -----------------------------------------------------------------------
 
-    def _force(self) -> None:
-        """Fill the row anyhow; the proposal will not hold."""
-        waiting = [e for events in self.waiting.values() for e in events if not self.done[e]]
-        left = waiting or [e for e, done in enumerate(self.done) if not done]
-        event = min(left, key=lambda event: (self.deadline[event], event))
-        self.missing[event] = 0
-        self._do(event)
-        self.ready = [(self.deadline[e], e) for e in left if not self.done[e]] + self.ready
-        self.waiting.clear()
-        heapify(self.ready)
-
     def _learn(self) -> bool:
         """Find a wrong choice, note what it should have been, and go back to it."""
         hindered = {
@@ -272,20 +268,46 @@ class Schedule:
             for event in events
             if not self.done[event]
         }
-        best: tuple[int, int, int] | None = None
+        forced = self._choices(hindered, {})
+        if forced:
+            self._note(forced[0])
+            return True
+        open_choices = self._choices(hindered, hindered)
+        if not open_choices:
+            return self._choose_again()
+        self.decisions.append((len(self.learned), open_choices[1:]))
+        self._note(open_choices[0])
+        return True
+
+    def _choices(
+        self, hindered: dict[int, tuple[str, int]], others: dict[int, tuple[str, int]]
+    ) -> list[tuple[int, int]]:
+        """What may be learned: (who belongs before, before whom), the last wrong choice first.
+
+        Who waits for himself over nobody else that is hindered leaves no choice.
+        """
+        choices = []
         for event, reason in sorted(hindered.items()):
             wrong = self._wrong_choice(event, reason)
-            if wrong is None or wrong not in self.turn or self.done[event]:
-                continue
-            if best is not None and self.turn[wrong] <= best[0]:
-                continue
-            if self._leads_back(event, reason, hindered):
-                best = (self.turn[wrong], event, wrong)
-        if best is None:
-            return False
-        turn, event, wrong = best
-        self._go_back(turn, event % self.nodes, wrong)
-        return True
+            if wrong is not None and self.done[wrong] and self._leads_back(event, reason, others):
+                choices.append((self.turn[wrong], event % self.nodes, wrong))
+        return [(event, wrong) for _, event, wrong in sorted(choices, reverse=True)]
+
+    def _choose_again(self) -> bool:
+        """Take the last choice back, with all that was learned after it, for another one."""
+        while self.decisions:
+            mark, choices = self.decisions.pop()
+            while len(self.learned) > mark:
+                before, after = self.learned.pop()
+                self.learned_after[before].pop()
+                self.learned_before[after].pop()
+                self.missing[after] -= not self.done[before]
+                self.waiting.setdefault(("again", 0), []).append(after)
+            if choices:
+                self.decisions.append((mark, choices[1:]))
+                self._note(choices[0])
+                return True
+        return False
 
     def _wrong_choice(self, event: int, reason: tuple[str, int]) -> int | None:
         """The event that may have come too early: whose version, or whose lock, is in the way."""
@@ -322,15 +344,19 @@ class Schedule:
         turns = [n + self.nodes if self.starts[n] else n for n in self.readers.get(which, ())]
         return [turn for turn in turns if not self.done[turn] and turn != event]
 
-    def _go_back(self, turn: int, before: int, after: int) -> None:
+    def _note(self, choice: tuple[int, int]) -> None:
+        """Put an edge before somebody, and if he has had his turn, go back to it."""
+        before, after = choice
         again = {event for _, event in self.ready}
         again.update(event for events in self.waiting.values() for event in events)
+        turn = self.turn[after] if self.done[after] else len(self.trail)
         while len(self.trail) > turn:
             again.add(self._undo())
             self.undone += 1
+        self.learned.append(choice)
         self.learned_after.setdefault(before, []).append(after)
         self.learned_before.setdefault(after, []).append(before)
-        self.missing[after] += 1
+        self.missing[after] += not self.done[before]
         self.waiting.clear()
         self.ready = [
             (self.deadline[event], event)
