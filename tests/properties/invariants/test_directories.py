@@ -1,0 +1,109 @@
+"""What cannot be checked is refused or said, and what is legal is no problem."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import pytest
+
+from properties.invariants import CannotCheck, check_directory
+from properties.invariants.alone import examine_pages
+from properties.invariants.report import SHOWN_PER_FILE
+from tests.properties.invariants import damages
+from tests.properties.invariants.doctoring import PAGE, XMIN_COMMITTED, Cluster
+
+
+def test_a_directory_without_a_cluster_is_refused(prepared: Cluster) -> None:
+    with pytest.raises(CannotCheck, match="is not there"):
+        check_directory(prepared.root / "nowhere")
+    with pytest.raises(CannotCheck, match="no PG_VERSION"):
+        check_directory(prepared.root / "pg_wal")
+
+
+def test_a_cluster_of_another_version_is_refused(cluster: Cluster) -> None:
+    (cluster.root / "PG_VERSION").write_text("14\n")
+    with pytest.raises(CannotCheck, match="version 14"):
+        check_directory(cluster.root)
+
+
+def test_a_cluster_that_a_server_runs_on_is_refused_unless_somebody_knows_better(
+    cluster: Cluster,
+) -> None:
+    (cluster.root / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    with pytest.raises(CannotCheck, match="stop it first"):
+        check_directory(cluster.root)
+    report = check_directory(cluster.root, is_stopped=True)
+    assert [problem.invariant for problem in report.problems] == ["FILE-1"]
+
+
+def test_of_a_cluster_that_was_not_shut_down_only_what_holds_nevertheless_is_checked(
+    cluster: Cluster,
+) -> None:
+    cluster.set_control(16, struct.pack("<I", 6))
+    damages.bit_of_a_page_flips(cluster)
+    damages.commit_log_has_half_a_page(cluster)
+    report = check_directory(cluster.root)
+    assert [problem.invariant for problem in report.problems] == ["FILE-2"]
+    assert "in production" in report.unchecked[0]
+    assert "pages" not in report.looked_at
+
+
+def test_a_file_that_no_relation_has_is_a_note(cluster: Cluster) -> None:
+    (cluster.root / "base/5/99999").write_bytes(bytes(PAGE))
+    report = check_directory(cluster.root)
+    assert report.problems == ()
+    assert report.notes == ("base/5/99999: no relation has this file",)
+
+
+def test_a_piece_of_a_page_at_the_end_of_a_file_is_a_note(cluster: Cluster) -> None:
+    path = cluster.files["wide"]
+    with (cluster.root / path).open("ab") as file:
+        file.write(b"torn" * 100)
+    report = check_directory(cluster.root)
+    assert report.problems == ()
+    assert report.notes == (f"{path}: ends with 400 bytes of a page",)
+
+
+def test_without_checksums_they_are_skipped_and_counted(cluster: Cluster) -> None:
+    cluster.set_control(252, struct.pack("<I", 0))
+    damages.bit_of_a_page_flips(cluster)
+    report = check_directory(cluster.root)
+    assert report.problems == ()
+    assert report.skipped["checksums: off in this cluster"] == report.looked_at["pages"]
+
+
+def test_a_problem_says_where_it_is(cluster: Cluster) -> None:
+    one = damages.deleted(cluster)
+    damages.deletion_that_committed_is_forgotten(cluster)
+    (problem,) = check_directory(cluster.root).problems
+    assert problem[:4] == ("STATUS-8", one.path, one.block, one.item)
+    assert str(problem) == (
+        f"{one.path} block 0 item {one.item}: its xmax {one.xmax} is marked as invalid, "
+        "and is committed in the commit log (STATUS-8)"
+    )
+
+
+def test_of_many_problems_in_one_file_the_first_are_told_and_the_others_counted(
+    cluster: Cluster,
+) -> None:
+    path = cluster.files["wide"]
+    marked = [one for one in cluster.versions(path) if one.infomask & XMIN_COMMITTED]
+    made_by = marked[0].xmin
+    count = sum(one.xmin == made_by for one in marked)
+    damages.set_status(cluster, made_by, 2)
+    report = check_directory(cluster.root)
+    told = [problem for problem in report.problems if problem.invariant == "STATUS-5"]
+    assert len(told) == SHOWN_PER_FILE
+    assert report.left_out["STATUS-5"] == count - SHOWN_PER_FILE
+
+
+def test_a_page_by_itself_shows_what_is_wrong_on_it(prepared: Cluster, cluster: Cluster) -> None:
+    path = cluster.files["versions"]
+    right = bytes(prepared.page(path, 0))
+    damages.two_items_share_a_tuple(cluster)
+    wrong = bytes(cluster.page(path, 0))
+    facts = examine_pages(right + wrong + bytes(PAGE), [0, 0, 7], is_main=True)
+    assert [one.invariant for one in facts] == ["", "ITEM-2", ""]
+    assert facts[0].lsn > 0
+    assert [one.invariant for one in examine_pages(right, [1], is_main=True)] == ["PAGE-1"]
