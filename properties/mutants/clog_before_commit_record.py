@@ -22,7 +22,15 @@ MUTANT = Mutant(
     name="clog-before-commit-record",
     breaks="CLOG-3",
     mirrors="the negation of PostgreSQL 8.3's group LSNs in pg_clog",
-    sees=("atomicity: half", "atomicity: accounts", "bank_total: total"),
+    sees=(
+        "atomicity: half",
+        "atomicity: accounts",
+        "atomicity: extra",
+        "atomicity: registers",
+        "bank_total: total",
+        "isolation: phantom-elements",
+        "isolation: garbage-read",
+    ),
     settings={"synchronous_commit": "off"},
 )
 
