@@ -184,10 +184,7 @@ class Explainer:
 
     def _without_cycle(self, witness: Witness) -> list[str]:
         """An anomaly that is not a cycle: what a transaction saw, and what it should have."""
-        detail = {
-            name: "nothing" if value is None else shown(value)
-            for name, value in witness.detail.items()
-        }
+        detail = {name: _fact(value) for name, value in witness.detail.items()}
         sentences = sentences_for(witness.anomaly, detail.keys())
         if not sentences:
             facts = ", ".join(f"{name} {value}" for name, value in detail.items())
@@ -197,3 +194,10 @@ class Explainer:
         detail |= {f"T{i}": name for i, name in enumerate(names, 1)}
         detail.setdefault("T2", names[0] if names else "")
         return [sentence.format(**detail) for sentence in sentences]
+
+
+def _fact(value: Any) -> str:
+    """A detail of a witness as it stands in a sentence."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{to_edn(key)} ({count} times)" for key, count in value.items())
+    return "nothing" if value is None else shown(value)

@@ -106,6 +106,8 @@ def _read_of(observed: Observed, writes: Writes, rows: Ints, keys: Ints) -> Ints
     code = observed.read_transaction * writes.keys + observed.version_key[observed.read_version]
     order = np.argsort(code, kind="stable")
     wanted = rows * writes.keys + keys
+    if not len(code):
+        return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(code[order], wanted), len(code) - 1)
     found: Ints = np.where(code[order][place] == wanted, observed.read_version[order[place]], -1)
     return found

@@ -109,7 +109,7 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
         "duplicate-elements",
         frozenset({"key", "elements", "read"}),
         """{T1} read list {key} as {read}.
-        However, these values are in it more than once, and were appended once: {elements}.""",
+        However, each value was appended once, and these are there more often: {elements}.""",
     ),
     (
         "phantom-elements",

@@ -349,11 +349,12 @@ LISTS = [
         "cursor-stability",
     ),
     Defined(
-        "G-single: Elle's example from TiDB",
+        "G-single: the example of Elle's paper, shortened",
         """
-        0 [[:append 255 2] [:append 255 3] [:append 255 4] [:append 255 5] [:append 256 1] [:append
-        256 2]] 1 [[:append 255 8]] 2 [[:append 256 4] [:r 255 [2 3 4 5 8]] [:r 256 [1 2 4]]] 3
-        [[:r 255 [2 3 4 5]] [:append 256 3]]
+        0 [[:append 255 5] [:append 256 2]]
+        1 [[:append 255 8]]
+        2 [[:append 256 4] [:r 255 [5 8]] [:r 256 [2 4]]]
+        3 [[:r 255 [5]] [:append 256 3]]
         """,
         "G-single",
         "consistent-view repeatable-read",
