@@ -1,7 +1,6 @@
 """Whoever looks up an xid that was rolled back takes it for committed.
 
-Breaks MVCC-2. In real life: aborted subtransactions whose rows stayed visible: PostgreSQL 8.0 and
-others, when the commit log was misread.
+Breaks MVCC-2. In real life: none known: the negation of TransactionIdDidCommit.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 MUTANT = Mutant(
     name="aborted-counts-as-committed",
     breaks="MVCC-2",
-    mirrors=(
-        "aborted subtransactions whose rows stayed visible: PostgreSQL 8.0 and others, when "
-        "the commit log was misread"
-    ),
+    mirrors="none known: the negation of TransactionIdDidCommit",
     sees=("durability: risen", *WRONG_READS),
 )
 

@@ -1,7 +1,6 @@
 """Who looks first at a row of an aborted transaction stores the hint bit that it committed.
 
-Breaks HEAP-3. In real life: PostgreSQL 8.1 and before: hint bits stored under a shared lock lost
-others' changes of the word.
+Breaks HEAP-3. In real life: none known: the negation of SetHintBits.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 MUTANT = Mutant(
     name="hint-says-committed",
     breaks="HEAP-3",
-    mirrors=(
-        "PostgreSQL 8.1 and before: hint bits stored under a shared lock lost others' changes"
-        " of the word"
-    ),
+    mirrors="none known: the negation of SetHintBits",
     sees=("durability: risen", *WRONG_READS),
 )
 

@@ -1,6 +1,7 @@
 """Redo of one kind of record, pruning, does not ask whether the page has the change already.
 
-Line pointers that were freed, and given to new rows since, are freed once more.
+Line pointers that were freed, and given to new rows since, are freed once more. A full-page image
+would put the page back to what it was, so there are none; and nothing is promised of a power loss.
 
 Breaks REDO-1. In real life: none known: redo that is not idempotent for one record type.
 """
@@ -20,6 +21,7 @@ MUTANT = Mutant(
     breaks="REDO-1",
     mirrors="none known: redo that is not idempotent for one record type",
     sees=("durability", *WRONG_READS, *NO_RECOVERY),
+    faults=("backend", "checkpointer", "postmaster", "all", "place"),
     settings={"full_page_writes": "off"},
 )
 

@@ -1,7 +1,6 @@
 """Under REPEATABLE READ each statement takes a new snapshot, as under READ COMMITTED.
 
-Breaks MVCC-3. In real life: isolation levels that are taken and not kept: Oracle's and others', in
-Bailis et al., HAT, 2013.
+Breaks MVCC-3. In real life: none known: the fuzzy read of Berenson et al., 1995.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ from properties.mutants.api import Mutant, replace
 MUTANT = Mutant(
     name="repeatable-read-moves",
     breaks="MVCC-3",
-    mirrors=(
-        "isolation levels that are taken and not kept: Oracle's and others', in Bailis et "
-        "al., HAT, 2013"
-    ),
+    mirrors="none known: the fuzzy read of Berenson et al., 1995",
     sees=(
         "bank_total: total",
         "atomicity",

@@ -1,7 +1,6 @@
 """Redo changes a page and does not mark its buffer dirty: its eviction forgets the change.
 
-Breaks REDO-1. In real life: none known: MarkBufferDirty left out of a redo function; several such
-were found in PostgreSQL by wal_consistency_checking.
+Breaks REDO-1. In real life: none known: MarkBufferDirty left out of a redo function.
 """
 
 from __future__ import annotations
@@ -17,10 +16,7 @@ from properties.mutants.api import NO_RECOVERY, WRONG_READS, Mutant, replace
 MUTANT = Mutant(
     name="replayed-page-stays-clean",
     breaks="REDO-1",
-    mirrors=(
-        "none known: MarkBufferDirty left out of a redo function; several such were found in "
-        "PostgreSQL by wal_consistency_checking"
-    ),
+    mirrors="none known: MarkBufferDirty left out of a redo function",
     sees=("durability", *WRONG_READS, *NO_RECOVERY),
 )
 

@@ -2,8 +2,8 @@
 
 So others remove rows that it still sees.
 
-Breaks MVCC-4. In real life: PostgreSQL: snapshots registered too late, as in several fixes of
-CREATE INDEX CONCURRENTLY (14.4).
+Breaks MVCC-4. In real life: PostgreSQL 14.0 to 14.3: pruning ignored the snapshots of CREATE INDEX
+CONCURRENTLY.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 MUTANT = Mutant(
     name="snapshot-is-not-protected",
     breaks="MVCC-4",
-    mirrors=(
-        "PostgreSQL: snapshots registered too late, as in several fixes of CREATE INDEX "
-        "CONCURRENTLY (14.4)"
-    ),
+    mirrors="PostgreSQL 14.0 to 14.3: pruning ignored the snapshots of CREATE INDEX CONCURRENTLY",
     sees=WRONG_READS,
 )
 
