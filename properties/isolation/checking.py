@@ -52,8 +52,7 @@ def check(
         history.add(transaction)
     observed = history.observed()
     if len(observed.columns):
-        graph = build(observed)
-        is_cyclic = find_cycles(graph, observed, findings)
+        is_cyclic = find_cycles(build(observed), observed, findings)
         hides = len(observed.loose_keys) > 0 and (is_cyclic or workload != "list-append")
         if hides and not models.FORBIDDEN[model] & set(findings.counts):
             _try_orders(observed, is_cyclic, findings, model)

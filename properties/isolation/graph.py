@@ -23,6 +23,7 @@ and there are few.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,12 @@ import rustworkx as rx
 from properties.isolation.columns import SNAPSHOT, Columns, Ints, Observed
 
 WW, WR, RW, PROCESS, REALTIME = range(5)
+
+Narrow = npt.NDArray[Any]
+"""Columns of edges are as narrow as they can be: there are many, and they are what is large."""
+
+EDGES_AT_ONCE = 100_000
+"""So many are handed to the graph library as Python objects at a time."""
 
 FAN_LIMIT = 4
 """A fan that has more than this many times the edges that helpers need is made with helpers."""
@@ -44,18 +51,18 @@ class Graph:
 
     transactions: int
     nodes: int
-    source: Ints
-    target: Ints
-    kind: Ints
-    older: Ints
-    newer: Ints
+    source: Narrow
+    target: Narrow
+    kind: Narrow
+    older: Narrow
+    newer: Narrow
     position: npt.NDArray[np.float64]
     """By node: where an order by time would put it."""
 
 
 @dataclass
 class _Edges:
-    parts: list[tuple[Ints, Ints, Ints, Ints, Ints]] = field(default_factory=list)
+    parts: list[tuple[Narrow, Narrow, Narrow, Narrow, Narrow]] = field(default_factory=list)
 
     def add(
         self,
@@ -65,13 +72,18 @@ class _Edges:
         older: Ints | None = None,
         newer: Ints | None = None,
     ) -> None:
-        none = np.full(len(source), -1, np.int64)
-        kinds = np.full(len(source), kind, np.int64)
-        older = none if older is None else older
-        newer = none if newer is None else newer
-        self.parts.append((source, target, kinds, older, newer))
+        none = np.full(len(source), -1, np.int32)
+        self.parts.append(
+            (
+                source.astype(np.int32),
+                target.astype(np.int32),
+                np.full(len(source), kind, np.int8),
+                none if older is None else older.astype(np.int32),
+                none if newer is None else newer.astype(np.int32),
+            )
+        )
 
-    def columns(self) -> tuple[Ints, ...]:
+    def columns(self) -> tuple[Narrow, ...]:
         return tuple(np.concatenate([part[i] for part in self.parts]) for i in range(5))
 
 
@@ -178,8 +190,15 @@ def _add_reads(observed: Observed, edges: _Edges, helpers: _Helpers) -> None:
 
 def _distinct(rows: Ints, versions: Ints) -> tuple[Ints, Ints]:
     width = int(versions.max(initial=0)) + 1
-    codes = np.unique(rows * width + versions)
+    codes = distinct(rows * width + versions)
     return codes // width, codes % width
+
+
+def distinct(codes: Ints) -> Ints:
+    """Sorted and each once. (`np.unique` does it by a hash table, which is large.)"""
+    codes = np.sort(codes)
+    each: Ints = codes[np.diff(codes, prepend=-1) != 0]
+    return each
 
 
 def ranges(starts: Ints, counts: Ints) -> Ints:
@@ -267,7 +286,7 @@ def _add_times(observed: Observed, edges: _Edges, helpers: _Helpers) -> None:
 # -------------------------------------------------------------------------------
 
 
-def tangles(nodes: int, source: Ints, target: Ints) -> Ints:
+def tangles(nodes: int, source: Narrow, target: Narrow) -> Ints:
     """By node the number of its strongly connected component, -1 when it is alone in it.
 
     Components are numbered by their lowest node.
@@ -275,18 +294,25 @@ def tangles(nodes: int, source: Ints, target: Ints) -> Ints:
     label: Ints = np.full(nodes, -1, np.int64)
     if not len(source):
         return label
-    used = np.unique(np.concatenate((source, target)))
+    is_used = np.zeros(nodes, bool)
+    is_used[source] = is_used[target] = True
+    used = np.flatnonzero(is_used)
+    number = np.cumsum(is_used, dtype=np.int32) - 1
     graph: rx.PyDiGraph[None, None] = rx.PyDiGraph()
     graph.add_nodes_from([None] * len(used))
-    ends = (np.searchsorted(used, source).tolist(), np.searchsorted(used, target).tolist())
-    graph.extend_from_edge_list(list(zip(*ends, strict=True)))
+    for first in range(0, len(source), EDGES_AT_ONCE):
+        some = slice(first, first + EDGES_AT_ONCE)
+        ends = (number[source[some]].tolist(), number[target[some]].tolist())
+        graph.extend_from_edge_list(list(zip(*ends, strict=True)))
+    if rx.is_directed_acyclic_graph(graph):
+        return label
     components = [
         sorted(component)
         for component in rx.strongly_connected_components(graph)
         if len(component) > 1
     ]
-    for number, component in enumerate(sorted(components)):
-        label[used[component]] = number
+    for place, component in enumerate(sorted(components)):
+        label[used[component]] = place
     return label
 
 

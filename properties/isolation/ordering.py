@@ -21,10 +21,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from properties.isolation import models
-from properties.isolation.columns import Ints, Observed, in_one_order
-from properties.isolation.graph import PROCESS, REALTIME, RW, Graph, build, ranges, without
-from properties.isolation.scheduling import Reads, Schedule, Writes, loose
+from properties.isolation.columns import SNAPSHOT, Ints, Observed, in_one_order
+from properties.isolation.graph import (
+    PROCESS,
+    REALTIME,
+    RW,
+    Graph,
+    build,
+    distinct,
+    ranges,
+    without,
+)
+from properties.isolation.loose import Writes, loose
+from properties.isolation.scheduling import Reads, Schedule
 
+EDGES_AT_ONCE = 100_000
+"""So many edges are looked at together, for the sake of memory."""
 PAIRS_PER_READ = 40
 """More pairs than that say that the times of this history are no guide."""
 ROUNDS = 2
@@ -73,44 +85,61 @@ def _graph(observed: Observed, attempt: Attempt) -> Graph:
 
 def _closed(observed: Observed, graph: Graph, attempt: Attempt) -> Observed:
     writes = Writes(observed)
-    pairs = _by_edges(observed, graph, writes, attempt.reads == Reads.AT_START)
+    reads = _Reads(observed, attempt)
+    direct = (graph.source < graph.transactions) & (graph.target < graph.transactions)
+    if attempt.reads == Reads.AT_START:
+        direct &= graph.kind != RW
+    before, after = graph.source[direct], graph.target[direct]
+    pairs = [(observed.older, observed.newer)]
+    for first in range(0, len(before), EDGES_AT_ONCE):
+        some = slice(first, first + EDGES_AT_ONCE)
+        pairs += _by_edges(observed, before[some], after[some], writes, reads)
     if REALTIME not in attempt.ignored:
         pairs += _by_times(observed, writes)
-    older = np.concatenate([observed.older, *(older for older, _ in pairs)])
-    newer = np.concatenate([observed.newer, *(newer for _, newer in pairs)])
-    codes = np.unique(older * len(observed.version_key) + newer)
-    older, newer = codes // len(observed.version_key), codes % len(observed.version_key)
-    return replace(observed, older=older, newer=newer, certain=np.ones(len(older), bool))
+    width = len(observed.version_key)
+    codes = distinct(np.concatenate([older * width + newer for older, newer in pairs]))
+    return replace(
+        observed,
+        older=codes // width,
+        newer=codes % width,
+        certain=np.ones(len(codes), bool),
+    )
 
 
 def _by_edges(
-    observed: Observed, graph: Graph, writes: Writes, by_snapshot: bool
+    observed: Observed, before: Ints, after: Ints, writes: Writes, reads: _Reads
 ) -> list[tuple[Ints, Ints]]:
-    direct = (graph.source < graph.transactions) & (graph.target < graph.transactions)
-    if by_snapshot:
-        direct &= graph.kind != RW
-    before, after = graph.source[direct], graph.target[direct]
     edge, write = writes.of_row(before)
-    after = after[edge]
+    after = after[edge].astype(np.int64)
     older, key = writes.version[write], writes.key[write]
     newer = writes.version_of(after, key)
     both = newer >= 0
-    read = _read_of(observed, writes, after, key)
+    read = reads.version_of(after, key)
     other = (read >= 0) & (read != older) & (observed.version_writer[read] != after)
     other &= observed.version_writer[read] >= 0
     return [(older[both], newer[both]), (older[other], read[other])]
 
 
-def _read_of(observed: Observed, writes: Writes, rows: Ints, keys: Ints) -> Ints:
-    """The version of each key that each row read, -1 for none."""
-    code = observed.read_transaction * writes.keys + observed.version_key[observed.read_version]
-    order = np.argsort(code, kind="stable")
-    wanted = rows * writes.keys + keys
-    if not len(code):
-        return np.full(len(wanted), -1)
-    place = np.minimum(np.searchsorted(code[order], wanted), len(code) - 1)
-    found: Ints = np.where(code[order][place] == wanted, observed.read_version[order[place]], -1)
-    return found
+class _Reads:
+    """Who read what of keys, where it binds him to one moment."""
+
+    def __init__(self, observed: Observed, attempt: Attempt) -> None:
+        binds = observed.columns.levels[observed.read_transaction] >= SNAPSHOT
+        binds &= attempt.reads != Reads.ANYWHERE
+        self.keys = int(observed.version_key.max(initial=-1)) + 1
+        version = observed.read_version[binds]
+        code = observed.read_transaction[binds] * self.keys + observed.version_key[version]
+        order = np.argsort(code, kind="stable")
+        # a last entry that nothing is equal to
+        self.codes = np.append(code[order], np.iinfo(np.int64).max)
+        self.version = np.append(version[order], -1)
+
+    def version_of(self, rows: Ints, keys: Ints) -> Ints:
+        """The version of each key that each row read, -1 for none."""
+        wanted = rows * self.keys + keys
+        place = np.searchsorted(self.codes, wanted)
+        found: Ints = np.where(self.codes[place] == wanted, self.version[place], -1)
+        return found
 
 
 def _by_times(observed: Observed, writes: Writes) -> list[tuple[Ints, Ints]]:

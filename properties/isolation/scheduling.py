@@ -20,57 +20,21 @@ the rest is put in the row as it ended, and the proposal will hardly hold.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
 from enum import Enum
 from heapq import heapify, heappop, heappush
 
 import numpy as np
-import numpy.typing as npt
 
-from properties.isolation.columns import SNAPSHOT, Ints, Observed
-from properties.isolation.graph import RW, Graph, ranges
+from properties.isolation.columns import SNAPSHOT, Observed
+from properties.isolation.graph import RW, Graph
+from properties.isolation.loose import Table, Writes, loose, narrow
 
 UNDONE_PER_NODE = 20
 """After so many undone steps for each node, no more is learned."""
 LOOKED_AT = 2_000
 """So many events are looked at to find out why nothing can go on."""
-
-
-class Writes:
-    """Who wrote what of loose keys, to be looked up by (transaction, key) and by key and time."""
-
-    def __init__(self, observed: Observed) -> None:
-        is_loose = loose(observed)
-        chosen = observed.installed & (observed.version_writer >= 0)
-        self.version: Ints = np.flatnonzero(chosen & is_loose[observed.version_key])
-        self.row = observed.version_writer[self.version]
-        self.key = observed.version_key[self.version]
-        self.keys = len(is_loose)
-        by_row = np.lexsort((self.key, self.row))
-        self.by_row = by_row
-        self.codes = (self.row * self.keys + self.key)[by_row]
-
-    def of_row(self, rows: Ints) -> tuple[Ints, Ints]:
-        """For each row all its writes: indices into `rows`, and into the writes."""
-        row = self.row[self.by_row]
-        first = np.searchsorted(row, rows)
-        count = np.searchsorted(row, rows, side="right") - first
-        return np.repeat(np.arange(len(rows)), count), self.by_row[ranges(first, count)]
-
-    def version_of(self, rows: Ints, keys: Ints) -> Ints:
-        """The version that each row wrote of each key, -1 for none."""
-        code = rows * self.keys + keys
-        place = np.minimum(np.searchsorted(self.codes, code), max(len(self.codes) - 1, 0))
-        if not len(self.codes):
-            return np.full(len(rows), -1, np.int64)
-        found: Ints = np.where(self.codes[place] == code, self.version[self.by_row[place]], -1)
-        return found
-
-
-def loose(observed: Observed) -> npt.NDArray[np.bool_]:
-    """By key: whether its versions are not in one known order."""
-    is_loose = np.zeros(int(observed.version_key.max(initial=-1)) + 1, bool)
-    is_loose[observed.loose_keys] = True
-    return is_loose
 
 
 class Reads(Enum):
@@ -87,44 +51,28 @@ class Schedule:
     def __init__(self, observed: Observed, graph: Graph, reads: Reads) -> None:
         self.nodes = graph.nodes
         writes = Writes(observed)
-        self.keys_written: dict[int, list[int]] = {}
-        self.made: dict[tuple[int, int], int] = {}
-        for row, key, version in zip(
-            writes.row.tolist(), writes.key.tolist(), writes.version.tolist(), strict=True
-        ):
-            self.keys_written.setdefault(row, []).append(key)
-            self.made[row, key] = version
-        self.writer: list[int] = observed.version_writer.tolist()
-        self.versions_read: dict[int, list[int]] = {}
-        self.readers: dict[int, list[int]] = {}
-        self.pending: dict[int, int] = {}
-        if reads != Reads.ANYWHERE:
-            self._take_reads(observed)
-        self.current = dict.fromkeys(observed.loose_keys.tolist(), -1)
+        versions = len(observed.version_key)
+        self.keys_written = Table(graph.nodes, writes.row, writes.key)
+        self.made = Table(graph.nodes, writes.row, writes.version).numbers
+        self.replaced = narrow(np.full(len(writes.row), -1))
+        self.writer = narrow(observed.version_writer)
+        chosen = loose(observed)[observed.version_key[observed.read_version]]
+        chosen &= observed.columns.levels[observed.read_transaction] >= SNAPSHOT
+        chosen &= reads != Reads.ANYWHERE
+        readers, read = observed.read_transaction[chosen], observed.read_version[chosen]
+        self.versions_read = Table(graph.nodes, readers, read)
+        self.readers = Table(versions, read, readers)
+        self.pending = narrow(np.bincount(read, minlength=versions))
         initial = np.flatnonzero((observed.version_writer < 0) & observed.installed)
-        for key, version in zip(
-            observed.version_key[initial].tolist(), initial.tolist(), strict=True
-        ):
-            if key in self.current:
-                self.current[key] = version
+        current = np.full(int(observed.version_key.max(initial=-1)) + 1, -1)
+        current[observed.version_key[initial]] = initial
+        self.current = narrow(current)
         self.starts = np.zeros(graph.nodes, bool)
         if reads == Reads.AT_START:
             writers = np.unique(writes.row)
             bound = observed.columns.levels[writers] >= SNAPSHOT
             self.starts[writers[bound]] = True
         self._connect(graph)
-
-    def _take_reads(self, observed: Observed) -> None:
-        chosen = loose(observed)[observed.version_key[observed.read_version]]
-        chosen &= observed.columns.levels[observed.read_transaction] >= SNAPSHOT
-        for row, version in zip(
-            observed.read_transaction[chosen].tolist(),
-            observed.read_version[chosen].tolist(),
-            strict=True,
-        ):
-            self.versions_read.setdefault(row, []).append(version)
-            self.readers.setdefault(version, []).append(row)
-            self.pending[version] = self.pending.get(version, 0) + 1
 
     def _connect(self, graph: Graph) -> None:
         nodes = self.nodes
@@ -136,14 +84,14 @@ class Schedule:
         deadline = np.concatenate((graph.position, graph.position))
         for _ in range(4):
             np.minimum.at(deadline, source, deadline[target] - 2**-10)
-        self.deadline: list[float] = deadline.tolist()
-        self.after, self.after_bounds = _adjacency(2 * nodes, source, target)
-        self.before, self.before_bounds = _adjacency(2 * nodes, target, source)
-        self.missing: list[int] = np.bincount(target, minlength=2 * nodes).tolist()
+        self.deadline = array("d", deadline.tobytes())
+        self.after = Table(2 * nodes, source, target)
+        self.before = Table(2 * nodes, target, source)
+        self.missing = narrow(np.bincount(target, minlength=2 * nodes))
         exists = np.zeros(2 * nodes, bool)
         exists[source] = exists[target] = True
-        exists[list(self.keys_written)] = True
-        self.exists: list[bool] = exists.tolist()
+        exists[:nodes] |= np.diff(self.keys_written.bounds) > 0
+        self.exists = exists
         self.learned: list[tuple[int, int]] = []
         self.decisions: list[tuple[int, list[tuple[int, int]]]] = []
         self.learned_after: dict[int, list[int]] = {}
@@ -153,19 +101,19 @@ class Schedule:
 
     def run(self) -> list[int]:
         """All nodes that anything is known of, in the order of their commits."""
-        self.done = [not exists for exists in self.exists]
+        self.done = bytearray((~self.exists).tobytes())
         self.ready = [
             (self.deadline[event], event)
-            for event, exists in enumerate(self.exists)
-            if exists and not self.missing[event]
+            for event in np.flatnonzero(self.exists).tolist()
+            if not self.missing[event]
         ]
         heapify(self.ready)
         self.locked: dict[int, int] = {}
         self.waiting: dict[tuple[str, int], list[int]] = {}
-        self.trail: list[tuple[int, list[tuple[int, int]]]] = []
-        self.turn: dict[int, int] = {}
+        self.trail = array("i")
+        self.turn = narrow(np.zeros(2 * self.nodes))
         self.undone = 0
-        count = sum(self.exists)
+        count = int(self.exists.sum())
         while len(self.trail) < count:
             if not self.ready:
                 if self.undone < UNDONE_PER_NODE * count and self._learn():
@@ -181,27 +129,25 @@ class Schedule:
                 self.waiting.setdefault(reason, []).append(event)
         rest = [event for event, done in enumerate(self.done[: self.nodes]) if not done]
         rest.sort(key=lambda event: (self.deadline[event], event))
-        return [event for event, _ in self.trail if event < self.nodes] + rest
+        return [event for event in self.trail if event < self.nodes] + rest
 
-    def _next(self, event: int) -> list[int]:
-        after = self.after[self.after_bounds[event] : self.after_bounds[event + 1]]
-        return after + self.learned_after[event] if event in self.learned_after else after
+    def _next(self, event: int) -> Iterable[int]:
+        after = self.after[event]
+        if event in self.learned_after:
+            after.extend(self.learned_after[event])
+        return after
 
     def _hindrance(self, event: int) -> tuple[str, int] | None:
         """What an event must wait for: a key that is being written, a version still to be read."""
         is_start = event >= self.nodes
         node = event - self.nodes if is_start else event
-        for key in self.keys_written.get(node, ()):
+        for key in self.keys_written[node]:
             if self.locked.get(key, node) != node:
                 return ("key", key)
             if not is_start:
                 version = self.current[key]
-                to_come = self.pending.get(version, 0)
-                if (
-                    to_come
-                    and not self.starts[node]
-                    and version in self.versions_read.get(node, ())
-                ):
+                to_come = self.pending[version] if version >= 0 else 0
+                if to_come and not self.starts[node] and version in self.versions_read[node]:
                     to_come -= 1
                 if to_come:
                     return ("version", version)
@@ -211,26 +157,25 @@ class Schedule:
         """Make an event happen, and let go who waited for it."""
         is_start = event >= self.nodes
         node = event - self.nodes if is_start else event
-        replaced: list[tuple[int, int]] = []
         freed: list[int] = []
         if is_start or not self.starts[node]:
-            for version in self.versions_read.get(node, ()):
+            for version in self.versions_read[node]:
                 self.pending[version] -= 1
                 if self.pending[version] <= 1:
                     freed += self.waiting.pop(("version", version), ())
-        for key in self.keys_written.get(node, ()):
+        for slot in self.keys_written.span(node):
+            key = self.keys_written.numbers[slot]
             if is_start:
                 self.locked[key] = node
                 continue
-            replaced.append((key, self.current[key]))
-            self.current[key] = self.made[node, key]
+            before = self.replaced[slot] = self.current[key]
+            self.current[key] = self.made[slot]
             if self.locked.pop(key, None) is not None:
                 freed += self.waiting.pop(("key", key), ())
-            if replaced[-1][1] >= 0:
-                freed += self.waiting.pop(("version", replaced[-1][1]), ())
-        self.done[event] = True
+            freed += self.waiting.pop(("version", before), ())
+        self.done[event] = 1
         self.turn[event] = len(self.trail)
-        self.trail.append((event, replaced))
+        self.trail.append(event)
         for after in self._next(event):
             self.missing[after] -= 1
             if not self.missing[after]:
@@ -240,22 +185,23 @@ class Schedule:
 
     def _undo(self) -> int:
         """Take the last event back."""
-        event, replaced = self.trail.pop()
+        event = self.trail.pop()
         is_start = event >= self.nodes
         node = event - self.nodes if is_start else event
         for after in self._next(event):
             self.missing[after] += 1
-        for key, version in replaced:
-            self.current[key] = version
+        for slot in self.keys_written.span(node):
+            key = self.keys_written.numbers[slot]
+            if is_start:
+                self.locked.pop(key, None)
+                continue
+            self.current[key] = self.replaced[slot]
             if self.starts[node]:
                 self.locked[key] = node
-        if is_start:
-            for key in self.keys_written.get(node, ()):
-                self.locked.pop(key, None)
         if is_start or not self.starts[node]:
-            for version in self.versions_read.get(node, ()):
+            for version in self.versions_read[node]:
                 self.pending[version] += 1
-        self.done[event] = False
+        self.done[event] = 0
         return event
 
     # when nothing can go on -----------------------------------------------------------------------
@@ -327,10 +273,9 @@ class Schedule:
             at = todo.pop()
             if at == event:
                 return True
-            ahead = self.before[self.before_bounds[at] : self.before_bounds[at + 1]]
-            ahead = ahead + self.learned_before.get(at, [])
+            ahead = [*self.before[at], *self.learned_before.get(at, [])]
             if at in hindered:
-                ahead = ahead + self._in_the_way(hindered[at], at)
+                ahead += self._in_the_way(hindered[at], at)
             for other in ahead:
                 if not self.done[other] and other not in seen:
                     seen.add(other)
@@ -341,7 +286,7 @@ class Schedule:
         what, which = reason
         if what == "key":
             return [self.locked[which]]
-        turns = [n + self.nodes if self.starts[n] else n for n in self.readers.get(which, ())]
+        turns = [n + self.nodes if self.starts[n] else n for n in self.readers[which]]
         return [turn for turn in turns if not self.done[turn] and turn != event]
 
     def _note(self, choice: tuple[int, int]) -> None:
@@ -364,9 +309,3 @@ class Schedule:
             if not self.missing[event] and not self.done[event]
         ]
         heapify(self.ready)
-
-
-def _adjacency(count: int, source: Ints, target: Ints) -> tuple[list[int], list[int]]:
-    by_source = np.argsort(source, kind="stable")
-    bounds = np.searchsorted(source[by_source], np.arange(count + 1))
-    return target[by_source].tolist(), bounds.tolist()
