@@ -1,51 +1,35 @@
 """Checks the pages of a recovered database on the disk: nothing of the engine's is used for it.
 
 Looked at are all forks of all relations, that is every file of `base/*` and `global` whose name is
-a number. A page has its checksum, a header that can be, and no LSN beyond the end of the WAL; one
-of zeros was never written. The end of the WAL is found by following its records from the redo
-point of pg_control. What a torn extension leaves behind the last whole page of a file is no page:
-no server reads it, and the next extension writes over it (`mdnblocks`, storage/smgr/md.c).
+a number. What must hold of a page by itself is another's to say (EXAMINE); here that is asked of
+each page once, and that no page has an LSN beyond the end of the WAL, which is found by following
+its records from the redo point of pg_control. What a torn extension leaves behind the last whole
+page of a file is no page: no server reads it, and the next extension writes over it (`mdnblocks`,
+storage/smgr/md.c).
 
 PAGES-1  A page on the disk is as it was when its checksum was made, and its WAL is on the disk.
-
-Source: PostgreSQL 15, `PageIsVerifiedExtended` (storage/page/bufpage.c), `storage/checksum_impl.h`.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from chaos.disk.content import ZEROS, Chunk, Content
+from chaos.disk.content import Chunk, Content
 from chaos.disk.image import Image
+from chaos.oracle import load
 from chaos.scenario.wal_bytes import CONTROL, NoEnd, WalBytes
 
+EXAMINE: Final = "properties.invariants.alone:examine_pages"
+"""Pages, their block numbers, and which of them are of a main fork, to the facts of each: the
+invariant that is broken, the problem ('' if none is), the LSN."""
 CONTROL_FILE: Final = "global/pg_control"
 SEGMENT_SIZE: Final = struct.Struct("<228xI")
 """pg_control: the size of a WAL segment."""
 PAGE: Final = 8192
 PAGES_PER_FILE: Final = 131072
-HEADER: Final = struct.Struct("<IIHHHHHH")
-"""LSN high and low, checksum, flags, lower, upper, special, size and version."""
-SIZE_AND_VERSION: Final = PAGE | 4
-VALID_FLAGS: Final = 7
-_RELATION: Final = re.compile(r"(?:base/\d+|global)/\d+(?:_fsm|_vm|_init)?(?:\.(\d+))?")
-_PRIME: Final = np.uint32(16777619)
-_SHIFT: Final = np.uint32(17)
-_BASES: Final = np.frombuffer(
-    bytes.fromhex(
-        "5B1F36E9 B8525960 02AB50AA 1DE66D2A 79FF467A 9BB9F8A3 217E7CD2 83E13D2C "
-        "F8D4474F E39EB970 42C6AE16 993216FA 7B093B5D 98DAFF3C F718902A 0B1C9CDB "
-        "E58F764B 187636BC 5D7B3BB1 E73DE7DE 92BEC979 CCA6C0B2 304A0979 85AA43D4 "
-        "783125BB 6CA8EAA2 E407EAC6 4B5CFC3E 9FBF8C76 15CA20BE F2CA9FD3 959BD756"
-    ),
-    dtype=">u4",
-).astype(np.uint32)
+_RELATION: Final = re.compile(r"(?:base/\d+|global)/\d+(_fsm|_vm|_init)?(?:\.(\d+))?")
 
 
 class PageFacts(NamedTuple):
@@ -55,11 +39,25 @@ class PageFacts(NamedTuple):
     lsn: int
 
 
+_Key = tuple[int, int, bool]
+"""A page's digest, its block, and whether it is of a main fork."""
+
+
+class _Place(NamedTuple):
+    """Where a file's pages belong: the number of its first in the fork, and whether that is the
+    main one.
+    """
+
+    first: int
+    is_main: bool
+
+
 class PageChecker:
     """Checks images; a page that was in an image before is not looked at again."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], PageFacts] = {}
+        self._examine = load(EXAMINE)
+        self._known: dict[_Key, PageFacts] = {}
         self._files: dict[tuple[str, bytes], _FileFacts] = {}
 
     def check(self, image: Image) -> tuple[str, ...]:
@@ -68,107 +66,78 @@ class PageChecker:
             end = wal_end(image)
         except NoEnd as error:
             return (str(error),)
+        self._look(image)
         problems: list[str] = []
         for path, content in image.files.items():
-            found = _RELATION.fullmatch(path)
-            if found is None:
+            facts = self._files.get((path, content.digest))
+            if facts is None:
                 continue
-            facts = self._facts(path, content, int(found[1] or 0) * PAGES_PER_FILE)
             problems.extend(facts.problems)
             if facts.highest_lsn > end:
                 problems.extend(self._beyond(path, content, facts, end))
         return tuple(problems)
 
-    def _facts(self, path: str, content: Content, first: int) -> _FileFacts:
-        key = (path, content.digest)
-        facts = self._files.get(key)
-        if facts is None:
-            facts = self._files[key] = self._look(path, content, first)
-        return facts
+    def _look(self, image: Image) -> None:
+        """At the files that are new, all their new pages at once: it is the call that costs."""
+        files: dict[str, tuple[Content, _Place]] = {}
+        pages: dict[_Key, Chunk] = {}
+        for path, content in image.files.items():
+            found = _RELATION.fullmatch(path)
+            if found is None or (path, content.digest) in self._files:
+                continue
+            place = _Place(int(found[2] or 0) * PAGES_PER_FILE, found[1] is None)
+            files[path] = content, place
+            pages.update(page for page in _pages_of(content, place) if page[0] not in self._known)
+        if pages:
+            data = b"".join([chunk.data for chunk in pages.values()])
+            blocks = [block for _, block, _ in pages]
+            is_main = [is_main for _, _, is_main in pages]
+            for key, facts in zip(pages, self._examine(data, blocks, is_main), strict=True):
+                invariant, problem, lsn = facts
+                self._known[key] = PageFacts(f"{problem} ({invariant})" if problem else "", lsn)
+        for path, (content, place) in files.items():
+            self._files[path, content.digest] = self._facts(path, content, place)
 
-    def _look(self, path: str, content: Content, first: int) -> _FileFacts:
+    def _facts(self, path: str, content: Content, place: _Place) -> _FileFacts:
         problems = []
-        pages = content.chunks[: content.size // PAGE]
-        new = {
-            number: chunk
-            for number, chunk in enumerate(pages)
-            if (chunk.digest, first + number) not in self._known
-        }
-        self._known.update(
-            ((chunk.digest, first + number), facts)
-            for (number, chunk), facts in zip(new.items(), _examine(new, first), strict=True)
-        )
-        lsns = []
-        for number, chunk in enumerate(pages):
-            facts = self._known[chunk.digest, first + number]
-            lsns.append(facts.lsn)
+        highest_lsn = 0
+        for key, _ in _pages_of(content, place):
+            facts = self._known[key]
+            highest_lsn = max(highest_lsn, facts.lsn)
             if facts.problem:
-                problems.append(f"{path} block {first + number}: {facts.problem}")
-        return _FileFacts(tuple(problems), max(lsns, default=0), first)
+                problems.append(f"{path} block {key[1]}: {facts.problem}")
+        return _FileFacts(tuple(problems), highest_lsn, place)
 
     def _beyond(self, path: str, content: Content, facts: _FileFacts, end: int) -> list[str]:
         found = []
-        for number, chunk in enumerate(content.chunks[: content.size // PAGE]):
-            block = facts.first + number
-            lsn = self._known[chunk.digest, block].lsn
+        for key, _ in _pages_of(content, facts.place):
+            lsn = self._known[key].lsn
             if lsn > end:
                 found.append(
-                    f"{path} block {block}: its LSN {_lsn(lsn)} is beyond the end of the WAL, "
+                    f"{path} block {key[1]}: its LSN {_lsn(lsn)} is beyond the end of the WAL, "
                     f"{_lsn(end)}"
                 )
         return found
 
 
+def _pages_of(content: Content, place: _Place) -> list[tuple[_Key, Chunk]]:
+    """The whole pages of a file, by what makes them what they are."""
+    first, is_main = place
+    return [
+        ((chunk.digest, first + number, is_main), chunk)
+        for number, chunk in enumerate(content.chunks[: content.size // PAGE])
+    ]
+
+
 class _FileFacts(NamedTuple):
     problems: tuple[str, ...]
     highest_lsn: int
-    first: int
-
-
-def page_checksums(pages: bytes, blocks: list[int]) -> list[int]:
-    """The checksums of pages that lie one after the other, with their block numbers."""
-    count = len(blocks)
-    words = np.frombuffer(pages, dtype="<u4").reshape(count, 64, 32).copy()
-    words[:, 0, 2] &= np.uint32(0xFFFF0000)
-    sums: npt.NDArray[np.uint32] = np.repeat(_BASES[np.newaxis, :], count, axis=0)
-    zeros = np.zeros_like(sums)
-    for row in range(66):
-        mixed = sums ^ (words[:, row, :] if row < 64 else zeros)
-        sums = (mixed * _PRIME) ^ (mixed >> _SHIFT)
-    folded = np.bitwise_xor.reduce(sums, axis=1).tolist()
-    return [(value ^ block) % 65535 + 1 for value, block in zip(folded, blocks, strict=True)]
+    place: _Place
 
 
 def wal_end(image: Image) -> int:
     """Where the valid WAL of an image ends; NoEnd."""
     return _ImageWal(image).end().lsn
-
-
-def _examine(chunks: Mapping[int, Chunk], first: int) -> list[PageFacts]:
-    """The facts of some pages of a file, by their number in it."""
-    if not chunks:
-        return []
-    blocks = [first + number for number in chunks]
-    checksums = page_checksums(b"".join([chunk.data for chunk in chunks.values()]), blocks)
-    return [
-        _page_facts(chunk, checksum)
-        for chunk, checksum in zip(chunks.values(), checksums, strict=True)
-    ]
-
-
-def _page_facts(chunk: Chunk, checksum: int) -> PageFacts:
-    if chunk.data == ZEROS.data:
-        return PageFacts("", 0)
-    high, low, stored, flags, lower, upper, special, size = HEADER.unpack_from(chunk.data)
-    problem = ""
-    if stored != checksum:
-        problem = f"its checksum is {stored}, that of its content {checksum}"
-    elif size != SIZE_AND_VERSION or flags & ~VALID_FLAGS:
-        problem = f"its header has the size and version {size:#06x} and the flags {flags:#x}"
-    elif not HEADER.size <= lower <= upper <= special <= PAGE:
-        problem = f"its header has lower {lower}, upper {upper}, special {special}"
-    # What a damaged page says of its LSN means nothing.
-    return PageFacts(problem, 0 if problem else high << 32 | low)
 
 
 class _ImageWal(WalBytes):

@@ -28,8 +28,9 @@ from properties.invariants.pages import (
 from properties.invariants.tuples import check_headers
 
 
-def examine_pages(data: bytes, blocks: Sequence[int], *, is_main: bool) -> list[PageFacts]:
-    """The facts of pages that lie one after the other; `blocks` are their numbers in their fork.
+def examine_pages(data: bytes, blocks: Sequence[int], is_main: Sequence[bool]) -> list[PageFacts]:
+    """The facts of pages that lie one after the other; `blocks` are their numbers in their fork,
+    `is_main` says whether that is a main one.
 
     Pages of a main fork without a special space are those of heaps. Told is the first thing that is
     wrong with a page; the LSN of one that has no right header or checksum is 0.
@@ -41,9 +42,8 @@ def examine_pages(data: bytes, blocks: Sequence[int], *, is_main: bool) -> list[
         PageFacts("", "", lsn) if facts is None else facts
         for facts, lsn in zip(wrong, head.lsn.tolist(), strict=True)
     ]
-    if not is_main:
-        return found
-    has_items = ~head.is_new & (head.special == PAGE) & (head.lower > HEADER)
+    has_items = np.array(is_main, dtype=np.bool_) & ~head.is_new & (head.special == PAGE)
+    has_items &= head.lower > HEADER
     for at, facts in enumerate(wrong):
         has_items[at] &= facts is None
     rows = np.flatnonzero(has_items)

@@ -9,10 +9,11 @@ import pytest
 
 from chaos.disk.content import Content
 from chaos.disk.image import Image
-from chaos.explore.pages import PAGE, PageChecker, page_checksums, wal_end
+from chaos.explore.pages import PAGE, PageChecker, wal_end
 from chaos.explore.recovery import Recoverer
 from engine.recovery.control_file import ControlFile
 from engine.storage.checksum import page_checksum
+from properties.invariants.pages import page_checksums
 from tests.chaos.explore.clusters import AUDIT, Cluster
 
 TABLE = "base/5/1259"
@@ -84,6 +85,17 @@ def test_a_header_that_cannot_be_is_found_though_the_checksum_is_right(
     struct.pack_into("<H", page, offset, value)
     (problem,) = PageChecker().check(with_page(recovered, TABLE, sealed(page)))
     assert said in problem
+
+
+def test_a_line_pointer_that_cannot_be_is_found_though_the_checksum_is_right(
+    recovered: Image,
+) -> None:
+    page = first_page(recovered)
+    page[28:32] = page[24:28]
+    (problem,) = PageChecker().check(with_page(recovered, TABLE, sealed(page)))
+    assert problem == (
+        f"{TABLE} block 0: item 1: its tuple and that of item 2 share bytes (ITEM-2)"
+    )
 
 
 def test_a_page_whose_wal_is_not_on_the_disk_is_found(recovered: Image) -> None:

@@ -103,7 +103,7 @@ def test_a_page_by_itself_shows_what_is_wrong_on_it(prepared: Cluster, cluster: 
     right = bytes(prepared.page(path, 0))
     damages.two_items_share_a_tuple(cluster)
     wrong = bytes(cluster.page(path, 0))
-    facts = examine_pages(right + wrong + bytes(PAGE), [0, 0, 7], is_main=True)
+    facts = examine_pages(right + wrong + bytes(PAGE), [0, 0, 7], [True] * 3)
     assert [one.invariant for one in facts] == ["", "ITEM-2", ""]
     assert facts[0].lsn > 0
-    assert [one.invariant for one in examine_pages(right, [1], is_main=True)] == ["PAGE-1"]
+    assert [one.invariant for one in examine_pages(right, [1], [True])] == ["PAGE-1"]

@@ -69,8 +69,8 @@ IN_ONE_SESSION = (
 
 
 def locked_by_two(cluster: ScratchCluster) -> None:
-    """A transaction that stays prepared, so that no version goes; then multixacts of lockers, and of
-    lockers and an updater.
+    """A transaction that stays prepared, so that no version goes; then multixacts of lockers, also
+    with an updater.
     """
     with (
         psycopg.connect(cluster.connection_string(), autocommit=True) as one,
