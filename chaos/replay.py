@@ -89,8 +89,16 @@ def read_bundle(directory: Path) -> Bundle:
             summary.get("versions", {}),
             summary.get("power_losses", ()),
         )
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise NoBundle(f"{directory} is no bundle that can be replayed: {error}") from error
+    except FileNotFoundError as error:
+        raise _no_bundle(directory, f"it has no {Path(error.filename).name}") from error
+    except OSError as error:
+        raise _no_bundle(directory, f"{error.filename}: {error.strerror}") from error
+    except (ValueError, KeyError, AttributeError) as error:
+        raise _no_bundle(directory, str(error)) from error
+
+
+def _no_bundle(directory: Path, why: str) -> NoBundle:
+    return NoBundle(f"{directory} is no bundle that can be replayed: {why}")
 
 
 def changed_since(bundle: Bundle) -> list[str]:

@@ -14,12 +14,14 @@ import click
 from rich.console import Console
 
 from chaos.barriers.report import show
-from chaos.barriers.searching import STATES, Search, Tried
+from chaos.barriers.searching import NOT_SERVING, PACKAGE, STATES, WAL, Search, Tried
+from chaos.barriers.sites import may_name_a_barrier
 from chaos.cli.entry import INTERRUPTED, Interrupted
 from chaos.cli.progress import Progress
 from chaos.cli.run import PLAIN_WIDTH
 from chaos.disk.profiles import PROFILES
 from chaos.explore.recording import Script, steps_with_crash
+from chaos.explore.wording import KINDS
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, UnknownName, load
 from chaos.targets.api import TargetUnusable
 from chaos.verdict import EXIT_STATUS, Verdict
@@ -54,6 +56,11 @@ def barriers(
     as_json: bool,
 ) -> None:
     """Leave out one fsync or flush of the engine after the other, and name what breaks then."""
+    if only and not may_name_a_barrier(only, (*KINDS, WAL), PACKAGE, NOT_SERVING):
+        raise click.UsageError(
+            f"--only: there is no barrier with {only!r} in its 'SITE / FILE';"
+            " without --only all are tried and named"
+        )
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     progress = Progress(console, is_silent=as_json)
     steps = steps_with_crash(transactions)

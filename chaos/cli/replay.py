@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from chaos.cli.bundles import replay_one
-from chaos.cli.run import DEFAULT_OUT
+from chaos.cli.run import DEFAULT_OUT, check_out
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import SCHEDULES
 from chaos.replay import NoBundle
@@ -56,6 +56,7 @@ def replay(
     Run bundles again: their digests say whether it was the same run, and if not, which step was
     the first to differ.
     """
+    check_out(out)
     found = [_scenario_in(file) for file in files]
     bundles = [file for file in found if file.is_dir()]
     if bundles and (target is not None or schedule is not None or seed is not None):

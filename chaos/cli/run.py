@@ -6,10 +6,12 @@ over several seeds the gravest. 130 when interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -79,10 +81,22 @@ def settings_of(assignments: Sequence[str]) -> dict[str, str]:
 def check_out(out: Path) -> None:
     """A bundle that cannot be written would be known only after the run that it is of."""
     there = out.absolute()
-    while not os.path.exists(there):
-        there = there.parent
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"{str(there)!r} cannot be written to", param_hint="--out")
+    missing = [path for path in (there, *there.parents) if not os.path.exists(path)]
+    made: list[Path] = []
+    try:
+        # Permissions do not tell: a file system may be read-only, or not made for files.
+        for path in reversed(missing):
+            path.mkdir()
+            made.append(path)
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        said = f"{str(there)!r} cannot be written to: {error.strerror}"
+        raise click.BadParameter(said, param_hint="--out") from error
+    finally:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):  # another run has put its bundle there
+                path.rmdir()
 
 
 def _check_baton(wishes: Wishes, option: str) -> None:

@@ -21,6 +21,9 @@ _KINDS: Final = (
     (re.compile(r"(base/\d+|global)$"), "directory of relations"),
     (re.compile(r"postmaster\.pid$"), "postmaster.pid"),
 )
+DATA_DIRECTORY: Final = "data directory"
+KINDS: Final = (*(kind for _, kind in _KINDS), DATA_DIRECTORY)
+"""What files are called that are not called by their path."""
 _VERBS: Final = {
     Kind.WRITE: "write",
     Kind.TRUNCATE: "truncation",
@@ -39,7 +42,7 @@ _VERBS: Final = {
 def file_kind(path: str) -> str:
     """What a path of the data directory is: `WAL segment`, `relation`; else the path itself."""
     if not path:
-        return "data directory"
+        return DATA_DIRECTORY
     for pattern, kind in _KINDS:
         if pattern.match(path):
             return kind

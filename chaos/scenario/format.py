@@ -177,7 +177,9 @@ def read_scenario(path: Path) -> Scenario:
     """The scenario in a file; ScenarioError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: cannot be read: {error}") from error
     return parse_scenario(text, str(path), path.stem)
 

@@ -3,12 +3,15 @@
 For each statement its rows, columns apart by `|` and null as nothing, as `psql -At` prints them,
 then its command tag. An error goes to stderr with its SQLSTATE, and the next line is read; the
 exit status is 1 then.
+
+Ctrl-C ends it with exit status 130: while it waits for a line, as the end of input does; in a
+statement at once, as if it had died.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -16,6 +19,9 @@ from engine.cli.server import DATA_OPTION, SETTINGS_OPTION, data_host, read_opti
 from engine.cli.tool import tool_command
 from engine.errors import EngineError, InvariantViolation, SqlError
 from engine.processes.single_user import SingleUser
+
+INTERRUPTED: Final = 130
+"""What a shell makes of a death by SIGINT."""
 
 
 @tool_command()
@@ -32,16 +38,30 @@ def single(data: str | None, settings: tuple[str, ...], database: str) -> None:
     process = SingleUser(host, host.root, read_options(None, None, settings))
     try:
         process.start(database)
-        failed = False
-        for line in sys.stdin:
-            if line.strip():
-                failed |= not _run(process, line.strip())
+        status = _serve(process)
         process.shut_down()
     except (EngineError, InvariantViolation, OSError) as error:
         _fail(error)
+    except KeyboardInterrupt:
+        click.echo("engine: interrupted; the next start recovers the database", err=True)
+        status = INTERRUPTED
     finally:
         process.leave()
-    sys.exit(1 if failed else 0)
+    sys.exit(status)
+
+
+def _serve(process: SingleUser) -> int:
+    """Run line after line, to the end of input or to Ctrl-C between two lines; the exit status."""
+    status = 0
+    while True:
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        if not line:
+            return status
+        if line.strip() and not _run(process, line.strip()):
+            status = 1
 
 
 def _run(process: SingleUser, text: str) -> bool:

@@ -186,7 +186,8 @@ def test_of_a_bundle_of_another_command_the_command_is_said(tmp_path: Path) -> N
 
 def test_wrong_usage_is_said_and_has_status_2(bundle: Path, scratch: Path) -> None:
     for arguments, said in (
-        ([scratch], "is no bundle that can be replayed"),
+        ([scratch], "is no bundle that can be replayed: it has no summary.json\n"),
+        ([bundle, "--out", "/proc/x"], "'/proc/x' cannot be written to: No such file"),
         ([bundle, "--seed", "3"], "a bundle has a target, a schedule and a seed of its own"),
         ([bundle, "--schedule", "free"], "a bundle has a target, a schedule and a seed of its own"),
     ):

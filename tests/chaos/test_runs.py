@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.command import chaos, left_in, start
+from tests.chaos.planting import plant
 from tests.postgres import require_postgres
 
 KEYS = [
@@ -163,7 +164,8 @@ def test_faults_that_never_strike_measure_nothing(scratch: Path) -> None:
         (["--target", "no.module:Target"], "there is no module 'no.module'"),
         (["--target", "nothing"], "there is no target 'nothing'"),
         (["--suite", "nothing"], "not of the form module:attribute"),
-        (["--out", "/proc/1/stat/out"], "cannot be written to"),
+        (["--out", "/proc/1/stat/out"], "cannot be written to: Not a directory"),
+        (["--out", "/proc/x"], "cannot be written to: No such file or directory"),
         (["--suite", "properties.suites:nothing"], "has no 'nothing'"),
         (["--faults", "nobody"], "there is no fault 'nobody'"),
         (["--seeds", "5..1"], "give a range"),
@@ -200,10 +202,23 @@ def test_a_refused_run_among_several_is_said_once(scratch: Path) -> None:
     assert "Error: the engine does not start" in errors
 
 
-def test_a_bundle_that_cannot_be_written_leaves_the_verdict(scratch: Path) -> None:
+NO_ROOM_FOR_BUNDLES = """
+def plant(module):
+    def full(out, seed):
+        raise OSError(28, "No space left on device", str(out))
+
+    module.bundle_directory = full
+
+PATCHES = {"chaos.bundle": plant}
+"""
+
+
+def test_a_bundle_that_cannot_be_written_after_all_leaves_the_verdict(scratch: Path) -> None:
+    """The disk was not full yet when the run began."""
+    planted = plant(scratch / "planted", NO_ROOM_FOR_BUNDLES)
     wishes = ["--seed", "1", "--cycles", "1", "--faults", "all", "--json"]
     suite = ["--suite", "tests.chaos.suites:suspicious"]
-    status, output, _ = chaos(scratch, *wishes, *suite, "--out", "/proc/out")
+    status, output, _ = chaos(scratch, *wishes, *suite, planted=planted)
     result = only_object(output)
     assert (status, result["verdict"], result["bundle"]) == (1, "violated", None)
     assert "the bundle could not be written" in result["reason"]

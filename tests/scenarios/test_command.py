@@ -132,7 +132,7 @@ def test_what_was_kept_of_a_failure_plays_again(scratch: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nowhere.toml"], "Error: nowhere.toml: cannot be read"),
+        (["nowhere.toml"], "Error: nowhere.toml: cannot be read: No such file or directory\n"),
         (["wrong.toml"], "Error: wrong.toml: [[step]] 1: kil: not known here"),
         (["armed.toml", "--schedule", "free"], "faults by place: this target, on this schedule"),
         (["armed.toml", "--target", "postgres"], "faults by place: this target, on this schedule"),

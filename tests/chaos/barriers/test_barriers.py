@@ -12,13 +12,14 @@ import pytest
 
 from chaos.barriers import flushes
 from chaos.barriers.report import last_word_on_each, what_breaks
-from chaos.barriers.searching import Search, Tried, in_parts
-from chaos.barriers.sites import sites_in_source
+from chaos.barriers.searching import NOT_SERVING, PACKAGE, WAL, Search, Tried, in_parts
+from chaos.barriers.sites import may_name_a_barrier, sites_in_source
 from chaos.disk.choice import Choice
 from chaos.disk.profiles import PROFILES
 from chaos.explore.enumeration import Enumeration, State
 from chaos.explore.exploring import Group
 from chaos.explore.recording import Script, steps_with_crash
+from chaos.explore.wording import KINDS
 from chaos.oracle import DEFAULT_SUITE, Violation, load
 
 
@@ -153,6 +154,24 @@ def test_flushes_that_have_something_to_do_are_counted_by_call_site(tmp_path: Pa
     assert wal.done == [5, 4, 7]
     assert [n for _, n in sorted(flushes.counted_in(path).items())] == [1, 1]
     assert flushes.counted_in(tmp_path / "nothing") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("Segments", True),
+        ("/ clog", True),
+        ("SyncRequests._sync / clog", True),
+        ("sync_data_directory / pg_twophase", True),
+        ("_sync / base/5/1259", True),
+        ("WAL", True),
+        ("xyzzy", False),
+        ("SyncRequests._sync / xyzzy", False),
+        ("Nobody._sync / clog", False),
+    ],
+)
+def test_a_name_that_no_barrier_can_have_is_known_from_the_source(text: str, may: bool) -> None:
+    assert may_name_a_barrier(text, (*KINDS, WAL), PACKAGE, NOT_SERVING) is may
 
 
 def tried_only(only: str) -> list[Tried]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chaos.barriers.searching import Search
 from chaos.cli.commands import commands
 from chaos.cli.entry import Interrupted
 from chaos.cli.progress import Progress
@@ -81,3 +82,12 @@ def test_wrong_usage_is_said_in_a_line() -> None:
     assert "Traceback" not in said
     assert invoke("explore", "--set", "nonsense")[0] == 2
     assert invoke("barriers", "--suite", "nothing")[0] == 2
+
+
+def test_a_barrier_that_cannot_be_is_refused_before_anything_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(Search, "run")
+    status, _, said = invoke("barriers", "--only", "xyzzy")
+    assert status == 2
+    assert "there is no barrier with 'xyzzy' in its 'SITE / FILE'" in said

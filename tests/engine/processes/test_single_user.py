@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner
@@ -131,6 +133,41 @@ def test_an_error_ends_the_transaction_and_not_the_process(data: Path) -> None:
     assert caught.value.sqlstate == "25P02"
     assert process.execute("COMMIT")[0].tag == "ROLLBACK"
     process.leave()
+
+
+def test_ctrl_c_between_two_statements_ends_it_in_order(data: Path) -> None:
+    command = [sys.executable, "-c", "from engine.cli.main import main; main()", "single"]
+    with subprocess.Popen(
+        [*command, "-D", data],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"CREATE TABLE kept (a integer)\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"CREATE TABLE\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Aborted" not in errors
+    assert b"Traceback" not in errors
+    assert read_control_file(RealHost(str(data))).state == ClusterState.SHUT_DOWN
+
+
+def test_ctrl_c_in_a_statement_ends_it_as_if_it_had_died(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: SingleUser, _text: str) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SingleUser, "execute", interrupted)
+    answer = run(data, "SELECT 1\n")
+    assert answer.status == 130
+    assert answer.errors.endswith("engine: interrupted; the next start recovers the database\n")
+    assert read_control_file(RealHost(str(data))).state == ClusterState.IN_PRODUCTION
+    assert not (data / "postmaster.pid").exists()
 
 
 def test_no_such_database_ends_it_in_order(data: Path) -> None:
