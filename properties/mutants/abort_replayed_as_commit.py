@@ -1,6 +1,7 @@
 """Redo of an abort record marks the transaction committed.
 
-Breaks REDO-4. In real life: none known: two record types that differ in one bit, confused.
+Breaks the rule that an outcome is replayed as it was logged. In real life: none known: two record
+types that differ in one bit, confused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="abort-replayed-as-commit",
-    breaks="REDO-4",
+    breaks="an outcome is replayed as it was logged",
     mirrors="none known: two record types that differ in one bit, confused",
     sees=("durability: risen", *WRONG_READS),
 )

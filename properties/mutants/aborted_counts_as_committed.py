@@ -1,6 +1,7 @@
 """Whoever looks up an xid that was rolled back takes it for committed.
 
-Breaks MVCC-2. In real life: none known: the negation of TransactionIdDidCommit.
+Breaks the rule that what was rolled back is never seen. In real life: none known: the negation of
+TransactionIdDidCommit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="aborted-counts-as-committed",
-    breaks="MVCC-2",
+    breaks="what was rolled back is never seen",
     mirrors="none known: the negation of TransactionIdDidCommit",
     sees=("durability: risen", *WRONG_READS),
 )

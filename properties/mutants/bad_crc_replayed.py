@@ -1,6 +1,7 @@
 """Replay goes on past a record whose checksum is wrong.
 
-Breaks WAL-7. In real life: none known: the negation of what ends the log.
+Breaks the rule that the first record with a wrong CRC ends the log. In real life: none known: the
+negation of what ends the log.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from properties.mutants.api import NO_RECOVERY, WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="bad-crc-replayed",
-    breaks="WAL-7",
+    breaks="the first record with a wrong CRC ends the log",
     mirrors="none known: the negation of what ends the log",
     sees=("durability", *WRONG_READS, *NO_RECOVERY),
     faults=("power-loss",),

@@ -2,7 +2,8 @@
 
 After recovery its xid is neither running nor has it an outcome; that must mean aborted.
 
-Breaks XACT-1. In real life: none known: the negation of what a missing commit record means.
+Breaks the rule that what has no commit record never was. In real life: none known: the negation of
+what a missing commit record means.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="crashed-counts-as-committed",
-    breaks="XACT-1",
+    breaks="what has no commit record never was",
     mirrors="none known: the negation of what a missing commit record means",
     sees=("durability: risen", *WRONG_READS),
 )

@@ -1,6 +1,6 @@
 """A transaction that fails leaves its heavyweight locks behind.
 
-Breaks XACT-1. In real life: none known: an error path that leaves what the ordinary path gives
+Breaks LOCK-4. In real life: none known: an error path that leaves what the ordinary path gives
 back.
 """
 
@@ -14,7 +14,7 @@ from properties.mutants.api import Mutant, replace
 
 MUTANT = Mutant(
     name="failed-command-keeps-its-locks",
-    breaks="XACT-1",
+    breaks="LOCK-4",
     mirrors="none known: an error path that leaves what the ordinary path gives back",
     sees=("liveness",),
 )

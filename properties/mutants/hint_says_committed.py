@@ -1,6 +1,7 @@
 """Who looks first at a row of an aborted transaction stores the hint bit that it committed.
 
-Breaks HEAP-3. In real life: none known: the negation of SetHintBits.
+Breaks the rule that a hint bit says what the commit log says. In real life: none known: the
+negation of SetHintBits.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="hint-says-committed",
-    breaks="HEAP-3",
+    breaks="a hint bit says what the commit log says",
     mirrors="none known: the negation of SetHintBits",
     sees=("durability: risen", *WRONG_READS),
 )

@@ -2,8 +2,8 @@
 
 The end of the log is where the length is zero, so each recovery comes to it.
 
-Breaks WAL-7. In real life: PostgreSQL before 16: a length read off a page's end asked for
-gigabytes, commit bae868ca.
+Breaks the rule that a header is checked before its length is used. In real life: PostgreSQL before
+16: a length read off a page's end asked for gigabytes, commit bae868ca.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from properties.mutants.api import NO_RECOVERY, Mutant, replace
 
 MUTANT = Mutant(
     name="length-trusted",
-    breaks="WAL-7",
+    breaks="a header is checked before its length is used",
     mirrors=(
         "PostgreSQL before 16: a length read off a page's end asked for gigabytes, commit bae868ca"
     ),

@@ -2,7 +2,8 @@
 
 The WAL goes on there, so the next record overwrites a commit that was flushed.
 
-Breaks REDO-5. In real life: none known: an end of the log that is found by looking ahead.
+Breaks the rule that all of the log is replayed, to its last record. In real life: none known: an
+end of the log that is found by looking ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from properties.mutants.api import NO_RECOVERY, WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="replay-stops-one-early",
-    breaks="REDO-5",
+    breaks="all of the log is replayed, to its last record",
     mirrors="none known: an end of the log that is found by looking ahead",
     sees=("durability", *WRONG_READS, *NO_RECOVERY),
 )

@@ -1,6 +1,7 @@
 """Redo changes a page and does not mark its buffer dirty: its eviction forgets the change.
 
-Breaks REDO-1. In real life: none known: MarkBufferDirty left out of a redo function.
+Breaks the rule that what redo changes is marked dirty. In real life: none known: MarkBufferDirty
+left out of a redo function.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from properties.mutants.api import NO_RECOVERY, WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="replayed-page-stays-clean",
-    breaks="REDO-1",
+    breaks="what redo changes is marked dirty",
     mirrors="none known: MarkBufferDirty left out of a redo function",
     sees=("durability", *WRONG_READS, *NO_RECOVERY),
 )
