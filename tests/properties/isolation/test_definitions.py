@@ -9,7 +9,9 @@ import pytest
 from properties.isolation.checking import check
 from properties.isolation.histories import LIST_APPEND, RW_REGISTER, read_history
 from properties.isolation.models import ANOMALIES, MODELS
-from tests.properties.isolation.definitions import LISTS, REGISTERS, Defined, edn
+from tests.properties.isolation.defined_lists import LISTS
+from tests.properties.isolation.defined_registers import REGISTERS
+from tests.properties.isolation.definitions import Defined, edn
 
 CASES = [
     *(pytest.param(LIST_APPEND, case, id=f"lists: {case.name}") for case in LISTS),

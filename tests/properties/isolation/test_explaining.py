@@ -20,7 +20,9 @@ from properties.isolation.reporting import judge_file, object_of, pictures_of, t
 from properties.isolation.transactions import Op, Transaction
 from properties.isolation.witnesses import Edge, Witness
 from properties.isolation.wording import MEANINGS, VARIANTS, meaning
-from tests.properties.isolation.definitions import IN_TURN, LISTS, REGISTERS, Defined, edn
+from tests.properties.isolation.defined_lists import LISTS
+from tests.properties.isolation.defined_registers import REGISTERS
+from tests.properties.isolation.definitions import IN_TURN, Defined, edn
 from tests.properties.isolation.executors import random_history
 
 TOLD_OF_LISTS = (
