@@ -7,7 +7,7 @@ of it is left when the server has ended, and whatever the postmaster forks inher
 
     MUTANT = Mutant(
         name="commit-before-flush",
-        breaks="COMMIT-1",
+        breaks="XACT-1",
         mirrors="a database whose fsync was switched off",
         sees=("durability: lost",),
     )
