@@ -1,4 +1,4 @@
-"""Histories of lists and what the definitions call them: how to read them, see definitions.py."""
+"""Histories of lists and what the definitions call them. How to read them: definitions.py."""
 
 from __future__ import annotations
 
