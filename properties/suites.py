@@ -20,6 +20,7 @@ from properties.checkers.no_holes import NoHoles
 from properties.checkers.reaction import ReactionChecker
 from properties.checkers.session_order import SessionOrder
 from properties.checkers.sets import SetMembers
+from properties.checkers.tables import TablesRead
 from properties.checkers.well_formed import WellFormed
 
 
@@ -36,6 +37,7 @@ def default() -> Sequence[Checker]:
         ListPrefix(),
         SetMembers(),
         CounterBounds(),
+        TablesRead(),
         SessionOrder(),
         Isolation(),
         ReactionChecker(),

@@ -52,15 +52,15 @@ SETTINGS: Final = {
 }
 MIX: Final = {"checkpoint": 0.0, "vacuum": 0.0, "padding": 3000}
 """Checkpoints are the script's; padding fills the WAL, so that it comes to a new segment."""
-ROWS: Final = 12
 SIZES: Final = {
-    "bank": "accounts",
-    "append": "lists",
-    "registers": "registers",
-    "sets": "elements",
-    "counters": "counters",
+    "bank": {"accounts": 12},
+    "append": {"lists": 12},
+    "registers": {"registers": 12},
+    "sets": {"elements": 12},
+    "counters": {"counters": 12},
+    "tables": {"slots": 3},
 }
-"""Of what there are so few rows: a small image is recovered quickly."""
+"""A small image is recovered quickly."""
 SCRATCH_ROWS: Final = 40
 EVICTING_READS: Final = 8
 """The hottest page needs some rounds of the clock to go."""
@@ -380,6 +380,6 @@ class _Watched:
 def _mix(seed: int) -> dict[str, dict[str, Any]]:
     """As any seed's, but small, and without what the script does itself."""
     mix = in_all_parts(draw_mix(seed), MIX)
-    for name, size in SIZES.items():
-        mix[name][size] = ROWS
+    for name, sizes in SIZES.items():
+        mix[name] |= sizes
     return mix

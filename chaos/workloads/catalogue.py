@@ -17,16 +17,22 @@ from chaos.workloads.mixed import Mixed
 from chaos.workloads.part import Part
 from chaos.workloads.registers import Registers, RegistersMix
 from chaos.workloads.sets import Sets, SetsMix
+from chaos.workloads.tables import Tables, TablesMix
 
 Mix = dict[str, dict[str, Any]]
 
 MIXED: Final = "mixed"
+TABLES: Final = "tables"
 EQUAL_SHARES: Final = {"bank": 0.5, "append": 0.5}
 """What is mixed unless the mix says otherwise."""
 SHARE_NEWER: Final = 0.4
 """Of seeds, for the workloads that a seed had not to choose from at first."""
+SHARE_TABLES: Final = 0.06
+"""Of seeds: a table that is made costs as much as many rows."""
 SHARE_VARIED: Final = 0.5
 """Of mixed workloads: those of other parts than bank and append."""
+SHARE_TABLES_BESIDE: Final = 0.2
+"""Of those."""
 
 
 def draw_workload(seed: int) -> str:
@@ -34,6 +40,8 @@ def draw_workload(seed: int) -> str:
     older = stream(seed, "workload", "kind").choice(["append", "bank", MIXED])
     chance = stream(seed, "workload", "newer")
     is_newer, newer = chance.random() < SHARE_NEWER, chance.choice(NEWER)
+    if stream(seed, "workload", TABLES).random() < SHARE_TABLES:
+        return TABLES
     return newer if is_newer else older
 
 
@@ -65,7 +73,7 @@ def draw_mix(seed: int) -> Mix:
         "vacuum": chance.choice([0.0, 0.004, 0.01]),
         "padding": chance.choice([0, 0, 500, 2000, 4000]),
     }
-    newer = {name: DRAWN[name](stream(seed, "workload", "mix", name)) for name in NEWER}
+    newer = {name: DRAWN[name](stream(seed, "workload", "mix", name)) for name in DRAWN}
     parts = {"bank": asdict(bank), "append": asdict(append)} | newer
     mix = {name: one | upkeep for name, one in parts.items()}
     return mix | {MIXED: _draw_shares_of_parts(stream(seed, "workload", "mix", MIXED))}
@@ -119,12 +127,24 @@ def _draw_counters(chance: random.Random) -> dict[str, Any]:
     return asdict(mix)
 
 
+def _draw_tables(chance: random.Random) -> dict[str, Any]:
+    mix = TablesMix(
+        **_draw_shares(chance),
+        slots=chance.choice([2, 3, 5]),
+        rows=chance.choice([1, 4, 8]),
+        read=chance.choice([0.7, 0.8, 0.9]),
+    )
+    return asdict(mix)
+
+
 def _draw_shares_of_parts(chance: random.Random) -> dict[str, float]:
-    """Bank and append, or any two or three."""
+    """Bank and append, or any two or three of those that cost little, or tables beside these."""
     is_varied = chance.random() < SHARE_VARIED
-    names = list(PARTS)
+    names = ["bank", "append", *NEWER]
     chance.shuffle(names)
     chosen = names[: chance.choice([2, 3])]
+    if chance.random() < SHARE_TABLES_BESIDE:
+        chosen.append(TABLES)
     if not is_varied:
         return dict.fromkeys(PARTS, 0.0) | EQUAL_SHARES
     return {name: 1.0 if name in chosen else 0.0 for name in PARTS}
@@ -134,9 +154,10 @@ DRAWN: Final[dict[str, Callable[[random.Random], dict[str, Any]]]] = {
     "counters": _draw_counters,
     "registers": _draw_registers,
     "sets": _draw_sets,
+    TABLES: _draw_tables,
 }
 """The newer workloads, each with how its mix is drawn."""
-NEWER: Final = tuple(DRAWN)
+NEWER: Final = ("counters", "registers", "sets")
 
 
 PARTS: Final[dict[str, Callable[[Mix, Iterator[int] | None], Part]]] = {
@@ -145,6 +166,7 @@ PARTS: Final[dict[str, Callable[[Mix, Iterator[int] | None], Part]]] = {
     "counters": lambda mix, ids: Counters(CountersMix(**mix["counters"]), ids),
     "registers": lambda mix, ids: Registers(RegistersMix(**mix["registers"]), ids),
     "sets": lambda mix, ids: Sets(SetsMix(**mix["sets"]), ids),
+    TABLES: lambda mix, ids: Tables(TablesMix(**mix["tables"]), ids),
 }
 """What can be mixed."""
 

@@ -301,10 +301,97 @@ class Elements:
         yield from half_and_extra("changes of the set", half, extra)
 
 
+class Slots:
+    """How often the table of each slot was replaced."""
+
+    field = "slots"
+
+    def __init__(self) -> None:
+        self._slot: dict[int, int] = {}
+        self._expected: dict[int, int] = {}
+
+    def begin(self, facts: dict[str, Any]) -> None:
+        self._expected = dict.fromkeys(range(1, facts[self.field] + 1), 0)
+
+    def observe(self, event: Event) -> None:
+        if event.f == "tables" and event.type == "invoke" and event.transaction is not None:
+            self._slot[event.transaction] = event.value["slot"]
+
+    def apply(self, transaction: int) -> None:
+        if transaction in self._slot:
+            self._expected[self._slot[transaction]] += 1
+
+    def take_back(self, transaction: int) -> None:
+        if transaction in self._slot:
+            self._expected[self._slot[transaction]] -= 1
+
+    def judge(self, rows: Any) -> Iterator[Problem]:
+        yield from every_row_once("slot", (row[0] for row in rows), self._expected)
+        wrong = [
+            f"slot {slot} has version {version} instead of {self._expected[slot]}"
+            for slot, version in rows
+            if version != self._expected.get(slot, version)
+        ]
+        if wrong:
+            yield f"slots do not agree with the ledger: {some(wrong)}", "slots"
+
+
+class SlotTables:
+    """The rows of each slot's table: those of the transaction with the highest version.
+
+    While a transaction is under way that replaces the table, it is not known which is there.
+    """
+
+    field = "tables"
+
+    def __init__(self) -> None:
+        self._value: dict[int, Any] = {}
+        self._open: set[int] = set()
+        self._in: set[int] = set()
+
+    def begin(self, facts: dict[str, Any]) -> None:
+        """Every slot has one row at first."""
+
+    def observe(self, event: Event) -> None:
+        if event.f == "tables" and event.transaction is not None:
+            self._value[event.transaction] = event.value
+            (self._open.add if event.type == "invoke" else self._open.discard)(event.transaction)
+
+    def apply(self, transaction: int) -> None:
+        self._in.add(transaction)
+
+    def take_back(self, transaction: int) -> None:
+        self._in.discard(transaction)
+
+    def judge(self, rows: Any) -> Iterator[Problem]:
+        last: dict[int, tuple[int, int]] = {}
+        for transaction in self._in & self._value.keys() - self._open:
+            value = self._value[transaction]
+            made = (value["version"], transaction)
+            last[value["slot"]] = max(last.get(value["slot"], (0, 0)), made)
+        unknown = {self._value[transaction]["slot"] for transaction in self._open}
+        half: set[int] = set()
+        wrong: list[str] = []
+        for slot, found in rows:
+            version, owner = last.get(slot, (0, 0))
+            count = self._value[owner]["rows"] if owner else 1
+            if slot in unknown or found == [[version, owner, n] for n in range(1, count + 1)]:
+                continue
+            if others := sorted({row[1] for row in found} - {owner}):
+                wrong.append(f"slot {slot} has the table of {transactions(others)}, not of {owner}")
+            else:
+                half.add(owner)
+        yield from half_and_extra("rows of their tables", half, ())
+        if wrong:
+            yield f"tables do not agree with the ledger: {some(wrong)}", "tables"
+
+
 CONTENTS: Final[tuple[Callable[[], Content], ...]] = (
     Accounts,
     Lists,
     Registers,
     Elements,
     Counters,
+    Slots,
+    SlotTables,
 )

@@ -2,14 +2,14 @@
 
 Accounts and registers have a version that each update raises by one. The length of a list is its
 version, and so is the value of a counter, which only grows. An element has two: it is put in, and
-it is taken out.
+it is taken out. Each row of a slot's table tells the version of the slot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chaos.history import Event
 
@@ -34,29 +34,39 @@ class Seen(NamedTuple):
 
 def versions_in(event: Event) -> Iterator[Seen]:
     """In the order of the transaction's statements, as far as it came."""
-    value = event.value
-    match event.f:
-        case "transfer":
-            for account, version in value["versions"]:
-                yield Seen(Thing("account", account), version, True)
-        case "txn":
-            yield from _of_lists(value)
-        case "rw":
-            for kind, key, _, version in value:
-                if version is not None:
-                    yield Seen(Thing("register", key), version, kind == "w")
-        case "count":
-            for snapshot in value["reads"]:
-                yield from _of_counters(snapshot)
-            for key, made in value["made"]:
-                yield Seen(Thing("counter", key), made, True)
-        case "elements":
-            for element in value["add"]:
-                yield Seen(Thing("element", element), 1, True)
-            for element in value["removed"]:
-                yield Seen(Thing("element", element), 2, True)
-        case "audit":
-            yield from _of_an_audit(value)
+    found = BY_OPERATION.get(event.f)
+    return found(event.value) if found is not None else iter(())
+
+
+def _of_accounts(value: Any) -> Iterator[Seen]:
+    for account, version in value["versions"]:
+        yield Seen(Thing("account", account), version, True)
+
+
+def _of_registers(value: Any) -> Iterator[Seen]:
+    for kind, key, _, version in value:
+        if version is not None:
+            yield Seen(Thing("register", key), version, kind == "w")
+
+
+def _of_elements(value: Any) -> Iterator[Seen]:
+    for element in value["add"]:
+        yield Seen(Thing("element", element), 1, True)
+    for element in value["removed"]:
+        yield Seen(Thing("element", element), 2, True)
+
+
+def _of_counts(value: Any) -> Iterator[Seen]:
+    for rows in value["reads"]:
+        yield from _of_counters(rows)
+    for key, made in value["made"]:
+        yield Seen(Thing("counter", key), made, True)
+
+
+def _of_tables(value: Any) -> Iterator[Seen]:
+    yield from _of_slots(value["reads"])
+    if value["version"] is not None:
+        yield Seen(Thing("slot", value["slot"]), value["version"], True)
 
 
 def _of_lists(value: Any) -> Iterator[Seen]:
@@ -73,6 +83,12 @@ def _of_counters(rows: Any) -> Iterator[Seen]:
         yield Seen(Thing("counter", key), count, False)
 
 
+def _of_slots(reads: Any) -> Iterator[Seen]:
+    for slot, rows in reads:
+        for version in sorted({row[0] for row in rows}):
+            yield Seen(Thing("slot", slot), version, False)
+
+
 def _of_an_audit(value: Any) -> Iterator[Seen]:
     for account, _, version in value.get("accounts", ()):
         yield Seen(Thing("account", account), version, False)
@@ -81,3 +97,15 @@ def _of_an_audit(value: Any) -> Iterator[Seen]:
     for key, _, version in value.get("registers", ()):
         yield Seen(Thing("register", key), version, False)
     yield from _of_counters(value.get("counters", ()))
+    yield from _of_slots(value.get("tables", ()))
+
+
+BY_OPERATION: Final[dict[str, Callable[[Any], Iterator[Seen]]]] = {
+    "transfer": _of_accounts,
+    "txn": _of_lists,
+    "rw": _of_registers,
+    "elements": _of_elements,
+    "count": _of_counts,
+    "tables": _of_tables,
+    "audit": _of_an_audit,
+}

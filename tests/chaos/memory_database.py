@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
 from chaos.history import CONTROL, History, Process
 from chaos.workloads import append, bank, counters, registers, sets
+from chaos.workloads import tables as slot_tables
 from chaos.workloads.api import (
     INSERT_LEDGER,
     READ_LEDGER,
@@ -31,9 +33,11 @@ FLAWS = (
     "doubles a transaction",
 )
 STALE = "reads an old snapshot"
-TABLES = ("accounts", "lists", "registers", "elements", "counters")
+TABLES = ("accounts", "lists", "registers", "elements", "counters", "slots", "tables")
 SILENT = ("CHECKPOINT", "VACUUM", "SET LOCAL", "CREATE", "INSERT INTO")
 """How the statements begin that do nothing here; rows are put in at the beginning."""
+
+SLOT = re.compile(r" slot_(\d+)")
 
 Values = list[str]
 
@@ -68,6 +72,10 @@ class MemoryDatabase:
         for beginning, execute in BY_BEGINNING.items():
             if text.startswith(beginning) and values:
                 return execute(self.tables, values)
+        if found := SLOT.search(text):
+            answer = slot_table(self.tables["tables"], text, int(found[1]), values)
+            if answer is not None:
+                return answer
         if text.startswith(SILENT):
             return Answer([], text.split()[0])
         raise AssertionError(f"not a statement of the workloads: {text}")
@@ -92,6 +100,22 @@ def one(table: str, place: int, change: Callable[[list[Any], Values], list[Any]]
         return rows([] if row is None else [change(row, values)])
 
     return execute
+
+
+def slot_table(tables: Any, text: str, slot: int, values: Values) -> Answer | None:
+    """What is done to a slot's table; None for its first row, which is there at the beginning."""
+    if text.startswith("DROP TABLE"):
+        del tables[slot]
+        return Answer([], "DROP TABLE")
+    if text.startswith("CREATE TABLE"):
+        tables[slot] = []
+        return Answer([], "CREATE TABLE")
+    if text.startswith("SELECT"):
+        return rows(tables.get(slot, []))
+    if not values:
+        return None
+    tables[slot].append([int(value) for value in values])
+    return Answer([], "INSERT 0 1")
 
 
 def _insert_ledger(tables: Any, values: Values) -> Answer:
@@ -126,6 +150,11 @@ def _write_register(row: list[Any], values: Values) -> list[Any]:
 
 def _add_to_counter(row: list[Any], values: Values) -> list[Any]:
     row[0] += int(values[0])
+    return row
+
+
+def _next_version(row: list[Any], _values: Values) -> list[Any]:
+    row[0] += 1
     return row
 
 
@@ -178,6 +207,8 @@ BY_TEXT: dict[str, Callable[[Any, Values], Answer]] = {
     counters.READ_ONE: one("counters", 0, lambda row, _: row),
     counters.SET: one("counters", 1, _set_counter),
     counters.READ_ALL.text: all_rows("counters"),
+    slot_tables.NEXT: one("slots", 0, _next_version),
+    slot_tables.READ_SLOTS.text: all_rows("slots"),
 }
 BY_BEGINNING: dict[str, Callable[[Any, Values], Answer]] = {
     "INSERT INTO elements": _insert_element,
@@ -206,6 +237,8 @@ class Simulation:
             "registers": [0, 0],
             "elements": [],
             "counters": [0],
+            "slots": [0],
+            "tables": [[0, 0, 1]],
         }
         for name, row in initial.items():
             for key in range(1, facts.get(name, 0) + 1):
