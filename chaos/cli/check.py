@@ -78,9 +78,9 @@ def check(
     if as_json:
         click.echo(json.dumps(found))
     else:
-        console.print(text[0], style=STYLES[report.verdict.valid], highlight=False, markup=False)
-        for line in text[1:]:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for number, line in enumerate(text):
+            style = STYLES[report.verdict.valid] if number == 0 else ""
+            console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
     if out is not None:
         _write(out, report, text, found, dot=dot, svg=svg)
     sys.exit(EXIT_STATUS[VERDICTS[report.verdict.valid]])
