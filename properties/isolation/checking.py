@@ -17,13 +17,13 @@ from collections.abc import Iterable
 
 from properties.isolation import models
 from properties.isolation.columns import Observed
-from properties.isolation.cycles import find_cycles
+from properties.isolation.cycles import GIVEN_UP, find_cycles
 from properties.isolation.graph import build
 from properties.isolation.list_append import ListHistory
 from properties.isolation.ordering import attempts, propose
 from properties.isolation.rw_register import RegisterHistory
 from properties.isolation.transactions import Transaction
-from properties.isolation.witnesses import Findings, Verdict
+from properties.isolation.witnesses import Findings, Unknown, Verdict
 
 WORKLOADS = ("list-append", "rw-register")
 
@@ -55,17 +55,17 @@ def check(
         is_cyclic = find_cycles(build(observed), observed, findings)
         hides = len(observed.loose_keys) > 0 and (is_cyclic or workload != "list-append")
         if hides and not models.FORBIDDEN[model] & set(findings.counts):
-            _try_orders(observed, is_cyclic, findings, model)
+            _try_orders(observed, findings, model)
     return judge(findings, workload, model, len(observed.columns), int(observed.committed.sum()))
 
 
-def _try_orders(observed: Observed, is_cyclic: bool, findings: Findings, model: str) -> None:
+def _try_orders(observed: Observed, findings: Findings, model: str) -> None:
     """Note an unknown unless the model holds with some order of the loose keys' versions."""
-    for attempt in attempts(model, is_cyclic):
+    for attempt in attempts(model, findings.counts):
         proposed = propose(observed, attempt)
         supposed = Findings()
         find_cycles(build(proposed), proposed, supposed)
-        if not models.FORBIDDEN[model] & set(supposed.counts):
+        if not models.FORBIDDEN[model] & set(supposed.counts) and not limits(supposed, model):
             return
     keys = observed.loose_keys
     findings.unknown(
@@ -75,6 +75,13 @@ def _try_orders(observed: Observed, is_cyclic: bool, findings: Findings, model: 
     )
 
 
+def limits(findings: Findings, model: str) -> tuple[Unknown, ...]:
+    """The unknowns that matter to a model."""
+    forbidden = models.FORBIDDEN[model]
+    one_is_worse = "G-single" in forbidden and "G-nonadjacent" not in forbidden
+    return tuple(u for u in findings.unknowns if one_is_worse or u.kind != GIVEN_UP)
+
+
 def judge(
     findings: Findings, workload: str, model: str, transactions: int, committed: int
 ) -> Verdict:
@@ -82,14 +89,15 @@ def judge(
     found = [anomaly for anomaly in models.ANOMALIES if anomaly in findings.counts]
     violations = tuple(anomaly for anomaly in found if anomaly in models.FORBIDDEN[model])
     out = models.ruled_out(found)
+    unknowns = limits(findings, model)
     return Verdict(
         workload=workload,
         model=model,
-        valid=False if violations else None if findings.unknowns else True,
+        valid=False if violations else None if unknowns else True,
         anomalies={anomaly: tuple(findings.witnesses[anomaly]) for anomaly in found},
         counts={anomaly: findings.counts[anomaly] for anomaly in found},
         violations=violations,
-        unknowns=tuple(findings.unknowns),
+        unknowns=unknowns,
         ruled_out=out,
         weakest_ruled_out=models.weakest(out),
         strongest_possible=models.strongest_possible(found),

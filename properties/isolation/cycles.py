@@ -55,6 +55,9 @@ STEPS_PER_TANGLE = 50_000
 """Edges that the search for a short cycle may follow in one tangle, after its first cycle."""
 STEPS_IN_ALL = 3_000_000
 
+GIVEN_UP = "search given up"
+"""The kind of the unknown that matters to models which forbid one rw edge, but allow several."""
+
 
 def find_cycles(graph: Graph, observed: Observed, findings: Findings) -> bool:
     """Add a witness for each kind of cycle of each tangle; whether there is any cycle at all."""
@@ -68,6 +71,12 @@ def find_cycles(graph: Graph, observed: Observed, findings: Findings) -> bool:
     for extra in range(len(EXTRAS)):
         for family in range(len(FAMILIES)):
             search.run(family, extra)
+    if search.gave_up:
+        findings.unknown(
+            GIVEN_UP,
+            "there are cycles with several rw edges, and the search for one with a single rw edge "
+            "among them was given up",
+        )
     return True
 
 
@@ -149,10 +158,11 @@ class _Search:
         number = int(self.tangle[np.searchsorted(self.edges, walks.edge[steps[0]])])
         self.found[number, family, extra] = True
         name = FAMILIES[family] + EXTRAS[extra][0]
-        if self.findings.is_full(name) and family != NONADJACENT:
-            self.findings.add(name, ())
-            return
         doubled = family == NONADJACENT
+        usual = "G-single" + EXTRAS[extra][0] if doubled else name
+        if self.findings.is_full(usual):
+            self.findings.add(usual, ())
+            return
         paths = _Paths(graph, walks, steps, doubled)
         cycle, used = paths.shortest_cycle(min(STEPS_PER_TANGLE, self.steps_left))
         self.steps_left = max(0, self.steps_left - used)

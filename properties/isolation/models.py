@@ -124,12 +124,15 @@ def implied_by(model: str) -> frozenset[str]:
     return _closure([model], IMPLIES)
 
 
+def general(anomaly: str) -> frozenset[str]:
+    """The anomaly and all those of which it is a special case."""
+    return _closure([anomaly], SPECIAL_CASE_OF)
+
+
 def forbidden_by(model: str) -> frozenset[str]:
     """All anomalies that may not be found where the model holds."""
     listed = {anomaly for weaker in implied_by(model) for anomaly in ADDS[weaker]}
-    return frozenset(
-        anomaly for anomaly in ANOMALIES if _closure([anomaly], SPECIAL_CASE_OF) & listed
-    )
+    return frozenset(anomaly for anomaly in ANOMALIES if general(anomaly) & listed)
 
 
 FORBIDDEN: dict[str, frozenset[str]] = {model: forbidden_by(model) for model in MODELS}

@@ -16,6 +16,7 @@ without it, and without that of processes either, as far as the model leaves tha
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,12 @@ from properties.isolation.graph import (
 from properties.isolation.loose import Writes, loose
 from properties.isolation.scheduling import Reads, Schedule
 
+EXTRAS_IGNORED: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("-realtime", ()),
+    ("-process", (REALTIME,)),
+    ("", (REALTIME, PROCESS)),
+)
+"""With which edges beyond the versions' a cycle breaks a row, and which the row then leaves out."""
 EDGES_AT_ONCE = 100_000
 """So many edges are looked at together, for the sake of memory."""
 PAIRS_PER_READ = 40
@@ -51,20 +58,28 @@ class Attempt:
     """Kinds of edges that are left out: REALTIME, PROCESS."""
 
 
-def attempts(model: str, is_cyclic: bool) -> list[Attempt]:
-    """What is worth a try for a model, on a history that has cycles already or has none."""
+def attempts(model: str, found: Collection[str]) -> list[Attempt]:
+    """What is worth a try for a model, on a history in which these anomalies were found."""
     forbidden = models.FORBIDDEN[model]
-    reads = [] if is_cyclic else [Reads.AT_COMMIT]
-    if "G2-item" not in forbidden:
-        reads.append(Reads.AT_START)
-    if "G-nonadjacent" not in forbidden:
-        reads.append(Reads.ANYWHERE)
-    ignored: list[tuple[int, ...]] = [()]
-    if "G1c-realtime" not in forbidden:
-        ignored.append((REALTIME,))
-        if "G1c-process" not in forbidden:
-            ignored.append((REALTIME, PROCESS))
-    return [Attempt(read, kinds) for read in reads for kinds in ignored]
+    tried = []
+    for reads, broken_by, needed_for in (
+        (Reads.AT_COMMIT, "G2-item", None),
+        (Reads.AT_START, "G-nonadjacent", "G2-item"),
+        (Reads.ANYWHERE, "G1c", "G-nonadjacent"),
+    ):
+        if needed_for in forbidden:
+            break
+        for suffix, ignored in EXTRAS_IGNORED:
+            broken = _special_cases(broken_by + suffix)
+            if not broken & set(found):
+                tried.append(Attempt(reads, ignored))
+            if "G1c" + suffix in forbidden:
+                break
+    return tried
+
+
+def _special_cases(anomaly: str) -> set[str]:
+    return {other for other in models.ANOMALIES if anomaly in models.general(other)}
 
 
 def propose(observed: Observed, attempt: Attempt) -> Observed:

@@ -69,7 +69,8 @@ class Schedule:
         self.current = narrow(current)
         self.starts = np.zeros(graph.nodes, bool)
         if reads == Reads.AT_START:
-            writers = np.unique(writes.row)
+            written = observed.installed & (observed.version_writer >= 0)
+            writers = np.unique(observed.version_writer[written])
             bound = observed.columns.levels[writers] >= SNAPSHOT
             self.starts[writers[bound]] = True
         self._connect(graph)

@@ -67,7 +67,8 @@ class Verdict:
     anomalies: Mapping[str, tuple[Witness, ...]]
     """All that was found, also what the model allows; the worst first, a few witnesses of each."""
     counts: Mapping[str, int]
-    """How often each anomaly was found; of cycles, in how many separate tangles."""
+    """How often each anomaly was found; of cycles, in how many separate tangles. Beyond those of
+    which witnesses are kept, a G-nonadjacent counts as a G-single."""
     violations: tuple[str, ...]
     """Those anomalies that the model forbids."""
     unknowns: tuple[Unknown, ...]
