@@ -75,14 +75,14 @@ def check(
     report = _judge(_file_of(history), model, workload, console, is_silent=as_json)
     text: list[str] = load(f"{LIBRARY}:text_of")(report)
     found = load(f"{LIBRARY}:object_of")(report) if as_json or out is not None else None
+    if out is not None:
+        _write(out, report, text, found, dot=dot, svg=svg)
     if as_json:
         click.echo(json.dumps(found))
     else:
         for number, line in enumerate(text):
             style = STYLES[report.verdict.valid] if number == 0 else ""
             console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
-    if out is not None:
-        _write(out, report, text, found, dot=dot, svg=svg)
     sys.exit(EXIT_STATUS[VERDICTS[report.verdict.valid]])
 
 

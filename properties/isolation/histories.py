@@ -363,6 +363,8 @@ class _Pairing:
             else:
                 if f != self._writes:
                     self._meet_write(f, line)
+                if item is None:
+                    raise self._error(line, f"{_short(micro)} writes nothing")
                 if item.__class__ is list or item.__class__ is dict:
                     item = _hashable(item)
             ops.append(Op(f, key, item))

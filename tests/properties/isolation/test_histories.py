@@ -203,6 +203,8 @@ BEGIN = "{:type :invoke, :process 0, :f :txn, :value [[:append 1 1]]}\n"
         (BEGIN + BEGIN.replace(":invoke", ":ok").replace(":append", "[1]"), 2, "unknown micro-op"),
         (BEGIN.replace("[[:append 1 1]]", "nil"), 1, "without its micro-operations: nil"),
         (BEGIN.replace("[[:append 1 1]]", "[:append 1 1]"), 1, ":append is no micro-operation"),
+        (BEGIN.replace("[:append 1 1]", "[:append 1]"), 1, r"\[:append 1\] writes nothing"),
+        (BEGIN.replace("[:append 1 1]", "[:w 1 nil]"), 1, r"\[:w 1 nil\] writes nothing"),
         (BEGIN.replace("[:append 1 1]", "[:append 1 1] [:w 1 1]"), 1, "'w' in a history of the"),
         (
             "\n{:index 5 :f :x}\n{:index 5 :f :x}",
