@@ -13,6 +13,7 @@ RUN-2  Whatever happens, nothing of the run is left: no process, no file but the
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -223,8 +224,8 @@ class Run:
             waited_s = self._waiting.now_s() - began
             if self.target.exit_status() == NOT_PATCHED:
                 self._watch.read_log()
-                why = (self._watch.lines or ["no reason"])[-1]
-                raise HarnessBroken(f"the target was not patched: {why}")
+                last = (self._watch.lines or ["no reason"])[-1]
+                raise HarnessBroken(f"the target was not patched: {last}")
             if self.target.exit_status() is not None or waited_s > START_BOUND_S:
                 said = "; ".join(line for line in self._watch.lines if "FATAL" in line or "PANIC" in
                                  line or "ERROR" in line or "error" in line)  # fmt: skip
@@ -470,8 +471,11 @@ class Run:
 
     def _let_all_speak(self) -> None:
         """Of a planted bug it is to be learned who sees it: also the checkers that judge when the
-        history is complete.
+        history is complete, and the files, if the server still stops in order.
         """
+        if self.target.postmaster() and self.target.exit_status() is None:
+            with contextlib.suppress(Hung):
+                self._look_at_files(self.target.stop(STOP_BOUND_S))
         for violation in [*self._judge.hear(self.history.events), *self._judge.close()]:
             self._observer.violation(violation)
 
