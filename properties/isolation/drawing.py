@@ -33,6 +33,7 @@ MARGIN: Final = 44
 GAP: Final = 110
 """Between two boxes, for an arrow and its label."""
 LONGEST_LINE: Final = 64
+LONGEST_LIST: Final = 12
 
 
 class _Box(NamedTuple):
@@ -104,7 +105,7 @@ def _lines_of(name: str, transaction: Transaction) -> list[str]:
     where = f"{transaction.invoked}..{end}"
     lines = [f"{name}  process {to_edn(transaction.process)}  {where}  {transaction.status}"]
     for op in transaction.ops:
-        line = f"{op.f} {to_edn(op.key)} {shown(op.value)}"
+        line = f"{op.f} {to_edn(op.key)} {shown(op.value, LONGEST_LIST)}"
         lines.append(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "...")
     return lines
 

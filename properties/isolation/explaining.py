@@ -27,6 +27,7 @@ from properties.isolation.wording import meaning, sentences_for
 
 LONGEST_LIST: Final = 24
 """Values of a list that are shown, the first and the last ones."""
+LONGEST_IN_SENTENCE: Final = 8
 
 
 def names_of(witness: Witness) -> dict[int, str]:
@@ -49,11 +50,12 @@ def operations(ops: Sequence[Op]) -> str:
     return "[" + " ".join(f"[:{op.f} {to_edn(op.key)} {shown(op.value)}]" for op in ops) + "]"
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, longest: int = LONGEST_LIST) -> str:
     """A value; of a long list the ends."""
-    if isinstance(value, tuple | list) and len(value) > LONGEST_LIST:
-        head = " ".join(map(to_edn, value[:4]))
-        tail = " ".join(map(to_edn, value[4 - LONGEST_LIST :]))
+    if isinstance(value, tuple | list) and len(value) > longest:
+        first = longest // 6
+        head = " ".join(map(to_edn, value[:first]))
+        tail = " ".join(map(to_edn, value[first - longest :]))
         return f"[{head} ... {tail}]"
     return to_edn(value)
 
@@ -179,7 +181,7 @@ class Explainer:
         """The list that the transaction read and that ends so."""
         for op in self._transactions[number].ops:
             if op.f == READ and op.key == key and op.value and op.value[-1] == last:
-                return shown(op.value)
+                return shown(op.value, LONGEST_IN_SENTENCE)
         return None
 
     def _without_cycle(self, witness: Witness) -> list[str]:
