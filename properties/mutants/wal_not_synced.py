@@ -1,6 +1,6 @@
 """WAL is written at commit and not synced: the commit survives a kill, and no power loss.
 
-Breaks WAL-5's reason and XACT-1 (engine/wal/README.md): FLUSHED_LSN says what the disk has.
+Breaks XACT-1 (engine/transaction/README.md): what counts as flushed (FLUSHED_LSN) is on the disk.
 
 In real life: `fsync = off` in PostgreSQL, `innodb_flush_log_at_trx_commit = 2`, and every system
 that took `write` for durable.

@@ -1,10 +1,10 @@
 """A page that could not be written is taken for written.
 
-Breaks SYNC-1's other half (engine/storage/README.md): a page becomes clean only when its file has
-it. The client is told nothing, the page leaves its buffer, and what it said is gone.
+Breaks what `PageWriter` rests on (engine/storage/buffer/page_writer.py): a page is clean only when
+its file has it. Nobody is told, the page leaves its buffer, and what it said is gone.
 
-In real life: Bairavasundaram et al. and Gunawi et al. ("EIO: error handling is occasionally
-correct", FAST 2008) found a tenth of all write errors dropped on the way in Linux file systems.
+In real life: Gunawi et al. (FAST 2008) followed errors of the disk through Linux's file systems,
+and found more than one in ten calls that drop them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from properties.mutants.api import Mutant, replace
 
 MUTANT = Mutant(
     name="write-error-swallowed",
-    breaks="BUF-7",
+    breaks="a page is clean only when its file has it",
     mirrors="EIO: error handling is occasionally correct (Gunawi et al., FAST 2008)",
     sees=("reaction: answered nothing", "durability: lost"),
     faults=("io-error", "disk-full"),
