@@ -20,7 +20,14 @@ MUTANT = Mutant(
     name="control-before-sync",
     breaks="CKPT-3",
     mirrors="PostgreSQL before 8.0: sync(2), which only begins to write",
-    sees=("durability: lost", "errors: error XX001", "liveness: not back"),
+    sees=(
+        "durability: lost",
+        "errors: error XX001",
+        "errors: wrong answer",
+        "atomicity: row gone",
+        "reaction: replay differs",
+        "liveness: not back",
+    ),
     faults=("power-loss",),
 )
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.storage.buffer.page_writer import PageWriter
-from properties.mutants.api import Mutant, replace
+from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="evicted-before-wal",
     breaks="BUF-1",
     mirrors="the negation of write-ahead logging",
-    sees=("errors: error XX001", "errors: wrong answer", "atomicity: half", "atomicity: row gone"),
+    sees=("errors: error XX001", "reaction: replay differs", "files", *WRONG_READS),
     faults=("power-loss",),
 )
 

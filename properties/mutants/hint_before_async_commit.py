@@ -23,13 +23,7 @@ MUTANT = Mutant(
     name="hint-before-async-commit",
     breaks="HEAP-3",
     mirrors="the negation of SetHintBits' TransactionIdGetCommitLSN, PostgreSQL 8.3",
-    sees=(
-        "atomicity: row gone",
-        "atomicity: row twice",
-        "atomicity: half",
-        "atomicity: accounts",
-        "bank_total: total",
-    ),
+    sees=("atomicity", "bank_total", "tables", "isolation"),
     faults=("power-loss",),
     settings={
         "synchronous_commit": "off",

@@ -20,7 +20,13 @@ MUTANT = Mutant(
     name="hole-too-long",
     breaks="WAL-2",
     mirrors="PostgreSQL 15: RelationCopyStorageUsingBuffer and pages without a hole",
-    sees=("durability: lost", "atomicity: gone", "atomicity: row gone"),
+    sees=(
+        "durability: lost",
+        "atomicity",
+        "reaction: replay differs",
+        "liveness: not back",
+        "files",
+    ),
 )
 ROUND: Final = 16
 _LOWER: Final = slice(12, 14)

@@ -22,7 +22,7 @@ MUTANT = Mutant(
     name="insert-not-marked-dirty",
     breaks="BUF-10",
     mirrors="the negation of a step in PostgreSQL's access/transam/README",
-    sees=("durability: lost",),
+    sees=("durability: lost", "reaction: replay differs", "liveness: not back"),
 )
 
 

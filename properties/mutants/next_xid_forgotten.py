@@ -10,19 +10,13 @@ each entry of its two-phase state, exists because of this.
 from __future__ import annotations
 
 from engine.transaction.xids import XidShared
-from properties.mutants.api import Mutant, replace
+from properties.mutants.api import WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="next-xid-forgotten",
     breaks="REDO-4",
     mirrors="the negation of AdvanceNextFullTransactionIdPastXid",
-    sees=(
-        "durability: risen",
-        "durability: lost",
-        "atomicity: row twice",
-        "lost_update: one version, two makers",
-        "list_prefix: aborted read",
-    ),
+    sees=("durability", *WRONG_READS),
 )
 
 

@@ -12,19 +12,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.recovery.redo import RedoLoop
-from properties.mutants.api import Mutant, replace
+from properties.mutants.api import NO_RECOVERY, WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="redo-skips-records",
     breaks="REDO-1",
     mirrors="PostgreSQL before 10: hash indexes, whose changes no record described",
-    sees=(
-        "liveness: not back",
-        "durability: lost",
-        "atomicity: half",
-        "atomicity: row gone",
-        "atomicity: row twice",
-    ),
+    sees=("durability", "tables", "files", *WRONG_READS, *NO_RECOVERY),
 )
 EVERY: Final = 10
 

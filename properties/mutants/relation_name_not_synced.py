@@ -20,7 +20,7 @@ MUTANT = Mutant(
     name="relation-name-not-synced",
     breaks="SYNC-7",
     mirrors="PostgreSQL 15, on a file system that POSIX would allow",
-    sees=("durability: lost", "atomicity: row gone", "liveness: not back", "errors: error 58P01"),
+    sees=("durability: lost", "atomicity: row gone", "errors: wrong answer", "liveness: not back"),
     faults=("power-loss",),
 )
 
