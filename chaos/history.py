@@ -185,11 +185,12 @@ def to_edn(value: Any) -> str:
 
 def event_to_edn(event: Event) -> str:
     """One event as a line of a Jepsen history: micro-operations as `[:append 3 17]`, `[:r 3
-    [17]]`.
+    [17]]`. Those of registers go without their versions, and the first value as nil.
     """
     value = event.value
-    if event.f == "txn":
-        operations = (f"[:{kind} {key} {to_edn(item)}]" for kind, key, item in value)
+    if event.f in ("txn", "rw"):
+        steps = [step if event.f == "txn" or step[2] else [*step[:2], None] for step in value]
+        operations = (f"[:{kind} {key} {to_edn(item)}]" for kind, key, item, *_ in steps)
         shown = "[" + " ".join(operations) + "]"
     else:
         shown = to_edn(value)

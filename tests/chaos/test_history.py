@@ -50,6 +50,12 @@ def test_list_transactions_are_elles_in_edn() -> None:
     assert ":value [[:append 3 17] [:r 3 [16 17]]]" in line
 
 
+def test_register_transactions_are_elles_in_edn() -> None:
+    history = History(lambda: 0.0)
+    history.invoke(0, "rw", [["w", 3, 17, None], ["r", 4, 5, 2], ["r", 5, 0, 0]], transaction=1)
+    assert ":f :rw, :value [[:w 3 17] [:r 4 5] [:r 5 nil]]" in event_to_edn(history.events[0])
+
+
 def test_other_values_and_errors_are_edn_too() -> None:
     line = event_to_edn(sample().events[2])
     assert ':value {:from 1}, :error "57P02 terminating connection"' in line
