@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from crc32c import crc32c
 
 from properties.invariants.clog import COMMITTED, CommitLog
@@ -29,9 +30,22 @@ MAP_MAGIC: Final = 0x592717
 MAP_SIZE: Final = 512
 MAP_CRC: Final = 504
 MOST_MAPPED: Final = 62
+PG_ATTRIBUTE: Final = 1249
 PG_CLASS: Final = 1259
 PG_DATABASE: Final = 1262
 
+ALIGNMENTS: Final = {b"c": 1, b"s": 2, b"i": 4, b"d": 8}
+Layout = tuple[tuple[int, int], ...]
+"""Of each column of a relation, its length (-1: variable, -2: to a zero byte) and alignment."""
+
+_ATTRIBUTE: Final = np.dtype(
+    {
+        "names": ["relation", "length", "number", "align"],
+        "formats": ["<u4", "<i2", "<i2", "S1"],
+        "offsets": [0, 76, 78, 93],
+        "itemsize": 94,
+    }
+)
 _CLASS: Final = np.dtype(
     {
         "names": [
@@ -132,9 +146,33 @@ def databases(directory: Directory, files: Sequence[str], log: CommitLog) -> lis
     ]
 
 
+def attributes(directory: Directory, files: Sequence[str], log: CommitLog) -> dict[int, Layout]:
+    """The rows of a pg_attribute: of each relation, its columns in order, those that were dropped
+    included.
+    """
+    found = _table(directory, files, log, _ATTRIBUTE)
+    found = found[found["number"] > 0]
+    found = found[np.lexsort((found["number"], found["relation"]))]
+    columns: dict[int, list[tuple[int, int]]] = {}
+    for relation, length, number, align in found.tolist():
+        own = columns.setdefault(relation, [])
+        if number == len(own) + 1:
+            own.append((length, ALIGNMENTS.get(align, 1)))
+    return {relation: tuple(own) for relation, own in columns.items()}
+
+
 def _rows(
     directory: Directory, files: Sequence[str], log: CommitLog, layout: np.dtype[Any]
 ) -> list[dict[str, Any]]:
+    """The rows of a catalog by the names of their columns."""
+    names = layout.names or ()
+    found = _table(directory, files, log, layout).tolist()
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _table(
+    directory: Directory, files: Sequence[str], log: CommitLog, layout: np.dtype[Any]
+) -> npt.NDArray[Any]:
     """The columns of `layout` of the rows that count. What is too damaged to be read is not there:
     the check of the pages tells of it.
     """
@@ -152,9 +190,5 @@ def _rows(
     fits = tuples.hoff + layout.itemsize <= tuples.length
     live = np.flatnonzero(made & ~ended & fits)
     starts = items.page[tuples.item] * PAGE + items.offset[tuples.item] + tuples.hoff
-    flat = pages.reshape(-1)
-    found = []
-    for at in starts[live].tolist():
-        row = np.frombuffer(flat[at : at + layout.itemsize].tobytes(), dtype=layout)[0]
-        found.append(dict(zip(layout.names or (), row.tolist(), strict=True)))
-    return found
+    rows = pages.reshape(-1)[starts[live][:, np.newaxis] + np.arange(layout.itemsize)]
+    return np.ascontiguousarray(rows).reshape(-1).view(layout)

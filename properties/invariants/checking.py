@@ -39,6 +39,7 @@ from properties.invariants.relations import (
 )
 from properties.invariants.report import Findings, Report
 from properties.invariants.tuples import NATTS, check_headers
+from properties.invariants.values import check_values
 from properties.invariants.wal import check_wal
 from properties.invariants.xids import Fates, check_xids, fates
 
@@ -115,6 +116,7 @@ def _check_group(
         check_items(part.head, items, tuples, complain)
         check_redirects(items, tuples, complain)
         check_headers(items, tuples, complain)
+        check_values(forks, part, items, tuples, complain, findings)
         findings.looked_at["line pointers"] += len(items.page)
         findings.looked_at["row versions"] += len(tuples.item)
         part.pages = as_pages(b"")

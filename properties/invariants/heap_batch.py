@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from properties.invariants.catalogs import Layout
 from properties.invariants.directory import PAGES_PER_FILE, Directory, RelationFile
 from properties.invariants.heap_pages import Items, Tuples, line_pointers, tuple_headers
 from properties.invariants.pages import (
@@ -43,6 +44,8 @@ class Fork:
     frozen_xid: int = 0
     """No xid in it is older; 0: not known."""
     min_multi: int = 0
+    layout: Layout = ()
+    """Its columns; empty: not known."""
 
     @property
     def blocks(self) -> int:

@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from properties.invariants.catalogs import (
+    PG_ATTRIBUTE,
     PG_CLASS,
     PG_DATABASE,
+    Layout,
     Relation,
+    attributes,
     databases,
     read_map,
     relations,
@@ -56,6 +59,8 @@ class Catalog:
     owners: dict[tuple[int, int, int], Relation]
     directories: dict[int, str]
     """Of each database whose catalog was read, its directory."""
+    layouts: dict[tuple[int, int], Layout]
+    """Of each relation, by database (0: shared) and OID, its columns."""
 
 
 def forks_by_key(files: list[RelationFile]) -> dict[Key, list[RelationFile]]:
@@ -76,7 +81,7 @@ def read_catalog(
     findings: Findings,
 ) -> Catalog:
     """Read pg_database and every pg_class. REL-2 (for the catalogs themselves), REL-3, REL-5."""
-    catalog = Catalog({}, {})
+    catalog = Catalog({}, {}, {})
     shared = read_map(directory, "global", findings)
     paths = _main_files(files, GLOBAL_TABLESPACE, 0, shared.get(PG_DATABASE, PG_DATABASE))
     if not paths:
@@ -101,10 +106,17 @@ def read_catalog(
             findings.add("REL-2", f"{where}/{number}", "pg_class has no file")
             continue
         rows = relations(directory, paths, log)
+        number = mapped.get(PG_ATTRIBUTE, PG_ATTRIBUTE)
+        paths = _main_files(files, DEFAULT_TABLESPACE, database.oid, number)
+        columns = attributes(directory, paths, log)
         findings.looked_at["databases"] += 1
         if database.oid == TEMPLATE1 or not shared_rows:
             shared_rows = [row for row in rows if row.is_shared]
         own = [row for row in rows if not row.is_shared]
+        for row in rows:
+            if row.oid in columns:
+                key = 0 if row.is_shared else database.oid, row.oid
+                catalog.layouts[key] = columns[row.oid]
         _enter(catalog, own, mapped, database.oid, findings)
         _check_horizon(own, database.frozen_xid, where, database.name, findings)
         frozen_xid = database.frozen_xid
@@ -226,6 +238,7 @@ def forks_to_check(
                 row.natts if row is not None else 0,
                 row.frozen_xid if row is not None else 0,
                 row.min_multi if row is not None else 0,
+                catalog.layouts.get((database, row.oid), ()) if row is not None else (),
             )
         )
     return found

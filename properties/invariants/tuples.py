@@ -1,7 +1,7 @@
 """Headers of row versions by themselves: what no single one of them may say.
 
 TUPLE-1  hoff is what the null bitmap needs, rounded up to 8, and within the tuple.
-TUPLE-2  No tuple has more attributes than its relation, and its values end within it.
+TUPLE-2  No tuple has more attributes than its relation.
 TUPLE-3  xmax is not marked as committed and invalid, committed and a multixact, or committed and a
          mere lock; nothing was moved by a VACUUM of versions before 9.0.
 TUPLE-4  Without an xmax the version is marked so, and as neither updated nor deleted.

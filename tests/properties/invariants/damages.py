@@ -311,6 +311,18 @@ def external_value_in_a_row_of_fixed_width(cluster: Cluster) -> None:
     cluster.set_field(one, infomask=one.infomask | HAS_EXTERNAL)
 
 
+@breaks("TUPLE-8")
+def version_has_a_byte_too_many(cluster: Cluster) -> None:
+    one = plain(cluster)
+    cluster.set_item(one.path, one.block, one.item, one.length + 1 << 17 | 1 << 15 | one.at)
+
+
+@breaks("TUPLE-8")
+def value_claims_to_be_longer_than_its_tuple(cluster: Cluster) -> None:
+    one = plain(cluster)
+    cluster.set_in_page(one.path, one.block, one.at + 28, "B", 100 << 1 | 1)
+
+
 # xids --------------------------------------------------------------------------------------------
 
 

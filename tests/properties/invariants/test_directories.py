@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 
 import pytest
@@ -107,3 +108,23 @@ def test_a_page_by_itself_shows_what_is_wrong_on_it(prepared: Cluster, cluster: 
     assert [one.invariant for one in facts] == ["", "ITEM-2", ""]
     assert facts[0].lsn > 0
     assert [one.invariant for one in examine_pages(right, [1], [True])] == ["PAGE-1"]
+
+
+def test_whatever_bytes_are_there_the_answer_is_a_report(cluster: Cluster) -> None:
+    chance = random.Random(15)
+    paths = [*cluster.files.values(), *(f"base/5/{number}" for number in (1249, 1259))]
+    paths += [f"{cluster.files['wide']}_fsm", "pg_xact/0000", "base/5/pg_filenode.map"]
+    for _ in range(60):
+        path = chance.choice(paths)
+        right = (cluster.root / path).read_bytes()
+        block = chance.randrange(max(len(right) // PAGE, 1))
+        page = bytearray(right[block * PAGE : (block + 1) * PAGE])
+        for at in (chance.randrange(min(400, len(page))), chance.randrange(len(page))):
+            page[at] = chance.choice((0, 255, chance.randrange(256)))
+        is_page = path.startswith("base") and len(page) == PAGE
+        cluster.put(path, block, page, right=is_page)
+        report = check_directory(cluster.root)
+        paths_told = [problem.path for problem in report.problems]
+        assert paths_told == sorted(paths_told)
+        (cluster.root / path).write_bytes(right)
+    assert check_directory(cluster.root).problems == ()
