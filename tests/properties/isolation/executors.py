@@ -6,6 +6,7 @@ random, and what they read follows from the promise.
     serial            one transaction after the other, each at one moment between begin and end
     snapshots         snapshot isolation: a snapshot at the beginning, the first committer wins
     read committed    each read sees what was last committed; writes go in at the commit
+    mixed             each transaction asks for one of these two, and gets it
     read uncommitted  writes go in at once; what fails stays there, now and then
     corrupted         one of these, with some reads changed afterwards
 
@@ -25,6 +26,8 @@ from properties.isolation.transactions import Op, Status, Transaction
 LIST_APPEND = "list-append"
 RW_REGISTER = "rw-register"
 KEYS = ("x", "y", "z")
+SNAPSHOTS = "snapshot-isolation"
+STATEMENTS = "read-committed"
 
 
 @dataclass
@@ -38,9 +41,14 @@ class Client:
     invoked: int = 0
     completed: int = 0
     status: Status = "ok"
+    level: str = STATEMENTS
 
     def write(self, key: str, value: int) -> None:
         self.own.setdefault(key, []).append(value)
+
+
+class Conflict(Exception):
+    """The transaction cannot go on."""
 
 
 class Database:
@@ -75,26 +83,39 @@ class Database:
         """Nothing was written yet."""
 
 
-class ReadCommitted(Database):
+class Committed(Database):
+    """Only what was committed is read: of the moment, or of a snapshot. Each transaction asks for
+    one of the levels. Who writes what another has written who has not ended yet, is rolled back.
+    """
+
+    def __init__(self, is_list: bool, chance: random.Random, *levels: str) -> None:
+        super().__init__(is_list, chance)
+        self.levels = levels
+        self.writers: dict[str, Client] = {}
+
+    def begin(self, client: Client) -> None:
+        super().begin(client)
+        client.level = self.chance.choice(self.levels)
+
     def step(self, client: Client, f: str, key: str, value: int) -> Op:
         if f != "r":
+            if self.writers.setdefault(key, client) is not client:
+                raise Conflict
             client.write(key, value)
             return Op(f, key, value)
-        return Op(f, key, self.merged(self.values.get(key), client.own.get(key, ())))
-
-
-class Snapshots(Database):
-    def step(self, client: Client, f: str, key: str, value: int) -> Op:
-        if f != "r":
-            client.write(key, value)
-            return Op(f, key, value)
-        return Op(f, key, self.merged(client.snapshot.get(key), client.own.get(key, ())))
+        base = client.snapshot if client.level == SNAPSHOTS else self.values
+        return Op(f, key, self.merged(base.get(key), client.own.get(key, ())))
 
     def commit(self, client: Client) -> bool:
-        for key in client.own:
-            if self.versions.get(key, 0) != client.snapshot.get(f"version {key}", 0):
-                return False
+        if client.level == SNAPSHOTS:
+            for key in client.own:
+                if self.versions.get(key, 0) != client.snapshot.get(f"version {key}", 0):
+                    return False
+        self.roll_back(client)
         return super().commit(client)
+
+    def roll_back(self, client: Client) -> None:
+        self.writers = {key: one for key, one in self.writers.items() if one is not client}
 
 
 class ReadUncommitted(Database):
@@ -116,10 +137,11 @@ class ReadUncommitted(Database):
 
 
 DATABASES: dict[str, Callable[[bool, random.Random], Database]] = {
-    "serial": ReadCommitted,
-    "snapshots": Snapshots,
-    "read committed": ReadCommitted,
+    "serial": lambda is_list, chance: Committed(is_list, chance, STATEMENTS),
+    "snapshots": lambda is_list, chance: Committed(is_list, chance, SNAPSHOTS),
+    "read committed": lambda is_list, chance: Committed(is_list, chance, STATEMENTS),
     "read uncommitted": ReadUncommitted,
+    "mixed": lambda is_list, chance: Committed(is_list, chance, STATEMENTS, SNAPSHOTS),
 }
 
 
@@ -140,7 +162,7 @@ def random_history(
     if kind == "corrupted":
         for _ in range(chance.randint(1, 2)):
             _corrupt(chance, clients, is_list)
-    return _history(clients)
+    return _history(clients, with_levels=kind == "mixed")
 
 
 def _clients(chance: random.Random, is_list: bool, count: int) -> list[Client]:
@@ -188,15 +210,19 @@ def _run(
             answered.remove(act)
             act.completed = now
         else:
-            while len(act.done) < len(act.plan):
-                act.done.append(database.step(act, *act.plan[len(act.done)]))
-                if not is_serial:
-                    break
+            goes_on = True
+            while goes_on and len(act.done) < len(act.plan):
+                goes_on = is_serial
+                try:
+                    act.done.append(database.step(act, *act.plan[len(act.done)]))
+                except Conflict:
+                    act.done = [Op(*planned) for planned in act.plan]
+                    act.status = "fail"
             if len(act.done) < len(act.plan):
                 continue
             running.remove(act)
             answered.append(act)
-            if chance.random() < 0.08 or not database.commit(act):
+            if act.status == "fail" or chance.random() < 0.08 or not database.commit(act):
                 act.status = "fail"
                 database.roll_back(act)
             if chance.random() < 0.12:
@@ -228,7 +254,7 @@ def _corrupt(chance: random.Random, clients: list[Client], is_list: bool) -> Non
         client.done[i] = Op("r", op.key, chance.choice([None, 1, 2, 3, 4]))
 
 
-def _history(clients: list[Client]) -> list[Transaction]:
+def _history(clients: list[Client], *, with_levels: bool) -> list[Transaction]:
     clients.sort(key=lambda client: client.invoked)
     free: list[tuple[int, int]] = []
     found = []
@@ -248,5 +274,6 @@ def _history(clients: list[Client]) -> list[Transaction]:
         if status != "ok":
             done = [Op("r", op.key, None) if op.f == "r" else op for op in done]
         completed = None if status == "info" else client.completed
-        found.append(Transaction(i, process, status, tuple(done), client.invoked, completed))
+        level = client.level if with_levels else None
+        found.append(Transaction(i, process, status, tuple(done), client.invoked, completed, level))
     return found

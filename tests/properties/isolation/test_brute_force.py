@@ -22,14 +22,13 @@ import pytest
 from properties.isolation.checking import check
 from properties.isolation.transactions import Op, Transaction
 from tests.properties.isolation.executors import (
-    DATABASES,
     LIST_APPEND,
     RW_REGISTER,
     random_history,
 )
 from tests.properties.isolation.oracle import is_serializable, is_snapshot_isolated
 
-KINDS = (*sorted(DATABASES), "corrupted", "corrupted")
+KINDS = ("read committed", "read uncommitted", "serial", "snapshots", "corrupted", "corrupted")
 TIMES = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 1
 TRUTHS: dict[str, Callable[[list[Transaction]], bool]] = {
     "serializable": is_serializable,
@@ -44,7 +43,7 @@ TRUTHS: dict[str, Callable[[list[Transaction]], bool]] = {
 @pytest.mark.parametrize(
     ("workload", "model", "histories"),
     [
-        (LIST_APPEND, "serializable", 5_000),
+        (LIST_APPEND, "serializable", 4_500),
         (LIST_APPEND, "strong-session-serializable", 500),
         (LIST_APPEND, "strict-serializable", 1_000),
         (LIST_APPEND, "snapshot-isolation", 1_000),
@@ -141,3 +140,19 @@ def test_the_executors_keep_their_promises(workload: str) -> None:
             assert kind != "snapshots" or is_snapshot_isolated(transactions, realtime=True)
     assert broken["serial"] == 0
     assert 0 < broken["snapshots"] < broken["read committed"] < broken["read uncommitted"]
+
+
+@pytest.mark.parametrize("workload", [LIST_APPEND, RW_REGISTER])
+def test_where_each_transaction_gets_the_level_that_it_asked_for_nothing_is_violated(
+    workload: str,
+) -> None:
+    of_one_level: Counter[bool | None] = Counter()
+    for seed in range(250 * TIMES):
+        transactions = random_history(random.Random(seed), workload, "mixed")
+        verdict = check(transactions, workload=workload, model="strong-snapshot-isolation")
+        assert verdict.valid is not False, f"seed {seed}"
+        for transaction in transactions:
+            transaction.isolation = None
+        verdict = check(transactions, workload=workload, model="strong-snapshot-isolation")
+        of_one_level[verdict.valid] += 1
+    assert of_one_level[False] > 15 * TIMES
