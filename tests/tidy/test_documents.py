@@ -21,7 +21,7 @@ STATED = re.compile(
 """An invariant is stated where its id begins a line, a list item, a heading or a table row."""
 
 NOT_INVARIANTS = re.compile(
-    r"^(?:CRC|UTF|SHA|SCRAM|ISO|RFC|XX|HMAC|SQL|PR|AES|IEEE|ANSI|CVE|UTC|MD|TCP|KOI|LATIN|WIN)-"
+    r"^(?:CRC|UTF|SHA|SCRAM|ISO|RFC|XX|HMAC|SQL|PR|AES|IEEE|ANSI|CVE|UTC|MD|TCP|KOI|LATIN|WIN|PL)-"
 )
 
 TABLE_ROW = re.compile(r"^\|(?P<cells>.*)\|\s*$", re.MULTILINE)
