@@ -207,10 +207,10 @@ class _Search:
         """Name the edges of a cycle, from its lowest transaction on; helpers go."""
         graph, observed = self.graph, self.observed
         starts = [i for i, edge in enumerate(cycle) if graph.source[edge] < graph.transactions]
-        first = min(starts, key=lambda i: int(graph.source[cycle[i]]))
+        ids = observed.columns.ids
+        first = min(starts, key=lambda i: int(ids[graph.source[cycle[i]]]))
         cycle = cycle[first:] + cycle[:first]
         starts = [i for i, edge in enumerate(cycle) if graph.source[edge] < graph.transactions]
-        ids = observed.columns.ids
         edges = []
         for start, end in zip(starts, [*starts[1:], len(cycle)], strict=True):
             older, newer = int(graph.older[cycle[start]]), int(graph.newer[cycle[end - 1]])

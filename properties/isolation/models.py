@@ -65,16 +65,21 @@ ADDS: dict[str, tuple[str, ...]] = {
     "read-committed": ("G1a", "G1b", "G1c"),
     "cursor-stability": ("lost-update",),
     "consistent-view": ("G-single",),
-    "parallel-snapshot-isolation": ("internal",),
-    "repeatable-read": ("G2-item", "internal"),
+    "parallel-snapshot-isolation": (),
+    "repeatable-read": ("G2-item",),
     "snapshot-isolation": ("G-nonadjacent",),
-    "serializable": ("G2-item",),
+    "serializable": (),
     "strong-session-snapshot-isolation": ("G1c-process", "G-nonadjacent-process"),
     "strong-session-serializable": ("G2-item-process",),
     "strong-snapshot-isolation": ("G1c-realtime", "G-nonadjacent-realtime"),
     "strict-serializable": ("G2-item-realtime",),
 }
-"""What each model forbids beyond the models that it implies."""
+"""What each model forbids beyond the models that it implies.
+
+Two add nothing here, where all reads and writes are of single keys and sessions are a matter of
+other models: parallel snapshot isolation forbids what consistent view does, and to be serializable
+is to keep both repeatable read and snapshot isolation.
+"""
 
 ALIASES: dict[str, str] = {
     "PL-1": "read-uncommitted",

@@ -19,6 +19,9 @@ from properties.isolation.columns import (
 )
 from properties.isolation.witnesses import Findings
 
+SHOWN = 4
+"""Of so many lost updates of one version the transactions are named."""
+
 
 class Ambiguities:
     """Values that were written more than once to a key, so that a read of it could be of either."""
@@ -75,7 +78,8 @@ def find_lost_updates(observed: Observed, findings: Findings) -> None:
         who = pairs[start[place] : start[place] + count[place], 1]
         findings.add(
             "lost-update",
-            tuple(observed.columns.ids[who].tolist()),
+            tuple(observed.columns.ids[who[:SHOWN]].tolist()),
             key=observed.key_name(int(observed.version_key[version[place]])),
             value=observed.value(int(version[place])),
+            updates=len(who),
         )
