@@ -10,6 +10,7 @@ import pytest
 from chaos.plan import Cycle, Fault, Hunt, Plan, Where
 from chaos.shrink.passes import PASSES
 from chaos.shrink.search import Limits, NotRepeatable, Search
+from chaos.workloads.catalogue import MIXED, parts_of
 from tests.chaos.shrink.database import (
     HALF,
     LOST,
@@ -48,6 +49,23 @@ def test_nothing_stays_of_a_plan_that_always_fails() -> None:
     shares = [value for value in plan.mix["bank"].values() if isinstance(value, float)]
     assert shares
     assert set(shares) == {0.0}
+
+
+@pytest.mark.parametrize("needed", [("sets",), ("counters", "sets")])
+def test_of_mixed_workloads_only_those_stay_that_matter(needed: tuple[str, ...]) -> None:
+    def formula(plan: Plan) -> list[tuple[str, str]]:
+        parts = parts_of(plan.mix) if plan.workload == MIXED else [plan.workload]
+        return [LOST] if {*needed} <= {*parts} else []
+
+    plan = large_plan()
+    mixed = dict.fromkeys(("bank", "registers", "counters", "sets"), 1.0)
+    search = search_for(FormulaRunner(formula), replace(plan, mix=plan.mix | {MIXED: mixed}))
+    search.shrink()
+    plan = search.plan
+    if len(needed) == 1:
+        assert (plan.workload, list(plan.mix)) == (needed[0], list(needed))
+    else:
+        assert (plan.workload, sorted(parts_of(plan.mix))) == (MIXED, sorted(needed))
 
 
 def test_what_matters_stays() -> None:
