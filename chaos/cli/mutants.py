@@ -24,7 +24,7 @@ from chaos.mutants.matrix import hunt_all, only_catchers, shrunk
 from chaos.mutants.planting import Mutant, find_mutant, mutant_names
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import BATON, Wishes
-from chaos.report.mutants import list_mutants, show_matrix, troubles
+from chaos.report.mutants import list_mutants, matrix_markdown, show_matrix, troubles
 from chaos.shrink.running import CandidateRefused, InWorkers
 from chaos.shrink.search import Limits
 from chaos.verdict import EXIT_STATUS, Verdict
@@ -54,6 +54,7 @@ SHRINK_ATTEMPTS: Final = 120
               help="The checkers.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the matrix there as JSON, too.")  # fmt: skip
+@click.option("--markdown", is_flag=True, help="The matrix as tables for a README.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, nothing else.")
 def mutants(
     matrix: bool,
@@ -66,6 +67,7 @@ def mutants(
     attempts: int,
     suite: str,
     out: Path | None,
+    markdown: bool,
     as_json: bool,
 ) -> None:
     """List the bugs that can be planted in the engine, or hunt for each of them."""
@@ -101,6 +103,8 @@ def mutants(
     }
     if as_json:
         click.echo(json.dumps(found))
+    elif markdown:
+        click.echo(matrix_markdown(found))
     else:
         show_matrix(console, found)
     if out is not None:

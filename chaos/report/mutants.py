@@ -64,6 +64,34 @@ def show_matrix(console: Console, found: Mapping[str, Any]) -> None:
             console.print(f"{row['mutant']}: {line}", style="red", markup=False, highlight=False)
 
 
+def matrix_markdown(found: Mapping[str, Any]) -> str:
+    """The matrix as tables for a README."""
+    star = f"\\{ALONE}"
+    head = ["mutant", "seeds", "CPU s", f"seen by ({star} alone)", "at random", "shrunk to"]
+    rows = [
+        [
+            f"`{row['mutant']}`",
+            seeds_text(row),
+            f"{row['cpu_s']:.1f}",
+            seen_text(row).replace(ALONE, star),
+            naive_text(row["naive"]),
+            size_text(row.get("shrunk")),
+        ]
+        for row in found["mutants"]
+    ]
+    checkers = [
+        [f"`{name}`", str(len(row["sees"])), ", ".join(f"`{one}`" for one in row["only"]) or "-"]
+        for name, row in found["checkers"].items()
+    ]
+    second = ["checker", "mutants seen", "only catcher of"]
+    return "\n".join([*_markdown(head, rows), "", *_markdown(second, checkers)])
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
 def seeds_text(row: Mapping[str, Any]) -> str:
     """After how many it was caught."""
     return str(row["seeds"]) if row["caught"] else f"not in {row['runs']}"
