@@ -16,7 +16,7 @@ too, without a value. At most the last version of a chain is of a transaction th
     what was committed asynchronously, a suffix may go. What was under way when the process died is
     in doubt: it is looked up, and must be one of the states that are possible
 
-The model knows nothing of pages, locks or logs, nor of the database that it judges.
+The model knows nothing of pages, locks or logs, nor of the database that it judges (STATE-3).
 Source: PostgreSQL 15's documentation, chapter 13.2; Berenson et al. (SIGMOD 1995) for the name.
 """
 

@@ -2,7 +2,8 @@
 
 A program is data: a list of these, closed under leaving out. A step that makes no sense where it
 stands (COMMIT without BEGIN, a statement of a session that waits) is passed over by everybody in
-the same way (`Model.allows`), so any part of a program is a program, which is what makes it shrink.
+the same way (`Model.allows`), so any part of a program is a program (STATE-1), which is what makes
+it shrink.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The launcher and the world are shared by all programs of an arena, so a play costs little beside
 what the server itself costs. A play is deterministic: the same world and program give the same
-steps, so what came of one is remembered, and is not played again.
+steps (STATE-2), so what came of one is remembered, and is not played again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Small failing examples: of programs by their steps, of anything else with more patience."""
+"""Small failing examples: of programs by their steps (SMALL-1, SMALL-2), of anything else with more
+patience (SMALL-3).
+"""
 
 from __future__ import annotations
 

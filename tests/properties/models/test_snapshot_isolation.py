@@ -175,6 +175,7 @@ def test_a_step_that_makes_no_sense_is_not_allowed() -> None:
 @given(program=programs())
 @settings(max_examples=50)
 def test_every_part_of_a_program_is_a_program_and_ends_with_a_state(program: Program) -> None:
+    """STATE-1."""
     for part in (program, program[1:], program[::2]):
         model = Model()
         for step in part:
