@@ -116,3 +116,11 @@ def test_matrix_hunts_and_writes(scratch: Path) -> None:
     (row,) = json.loads(file.read_text())["mutants"]
     assert (row["caught"], row["clean"]) == (True, "held")
     assert CAUGHT_SOON in said
+
+
+def test_selftest_fails_when_the_harness_has_a_bug(scratch: Path) -> None:
+    """SELF-1."""
+    status, said, _ = command(scratch, "selftest", "--quick", "--mutant", "close-syncs")
+    assert status == 4
+    failed = [line for line in said.splitlines() if line.startswith("FAIL")]
+    assert failed == ["FAIL  closing syncs nothing, syncing does"]
