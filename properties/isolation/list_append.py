@@ -197,6 +197,7 @@ class ListHistory:
         )
         self._find_phantoms()
         self._find_strays(committed)
+        self._find_reordered()
         self._find_dirty(committed)
         return self._put_in_order(committed)
 
@@ -278,6 +279,25 @@ class ListHistory:
                         )
                 if read:
                     self._find_intermediate(row, key, read[-1], read)
+
+    def _find_reordered(self) -> None:
+        """What one transaction appended to a list is there in another order than it had. No edge
+        between two transactions would show that.
+        """
+        for key, later in self.intermediate.items():
+            longest = self.longest[key]
+            if len(longest) < 2 or key in self.ambiguous.keys:
+                continue
+            places = {value: place for place, value in enumerate(longest)}
+            for value, after in later.items():
+                if after in places and places.get(value, -1) > places[after]:
+                    self._note(
+                        "incompatible-order",
+                        (self.longest_reader[key], self.writers[key][value]),
+                        key=self.names[key],
+                        appended=(value, after),
+                        read=longest,
+                    )
 
     def _find_intermediate(self, row: int, key: int, value: Any, read: tuple[Any, ...]) -> None:
         later = self.intermediate.get(key, {})

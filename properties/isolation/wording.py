@@ -23,8 +23,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "G2-item": "write skew: each transaction missed a write of the next (a cycle with"
     " anti-dependencies)",
     "dirty-update": "a dirty update: a committed write was made on top of one that failed",
-    "incompatible-order": "incompatible orders: two reads of one list show orders that no single"
-    " sequence of appends can have",
+    "incompatible-order": "incompatible orders: what was read of a list cannot have come about by"
+    " appending",
     "cyclic-versions": "cyclic versions: what is known of the order of a register's values goes in"
     " a circle",
     "lost-update": "a lost update: transactions read the same version and each wrote its own on top"
@@ -78,6 +78,12 @@ _SENTENCES: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
         """{names} read list {key} as {reads}.
         However, a list only grows at its end: of two reads the shorter must be how the longer
         begins.""",
+    ),
+    (
+        "incompatible-order",
+        frozenset({"key", "appended", "read"}),
+        """{T1} read list {key} as {read}.
+        However, {T2} appended {appended} to it in this order.""",
     ),
     (
         "lost-update",

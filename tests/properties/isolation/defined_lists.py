@@ -155,6 +155,17 @@ LISTS = [
         "",
     ),
     Defined(
+        "two appends of one transaction in the wrong order",
+        """
+        0 [[:append :x 1] [:append :x 2]]
+        1 [[:append :x 3]]
+        2 [[:r :x [2 1 3]]]
+        """,
+        "incompatible-order",
+        "read-committed",
+        "read-uncommitted",
+    ),
+    Defined(
         "two orders of one list",
         """
         0 [[:append :x 1]]
