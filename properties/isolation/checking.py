@@ -1,4 +1,4 @@
-"""From a history to a verdict: the way in.
+"""From a history to a verdict: the way in (DSG-1, DSG-2).
 
 What was inferred is certain, and the cycles in it are violations. What was not inferred may hide
 some.

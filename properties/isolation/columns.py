@@ -10,7 +10,7 @@ numpy and nothing of the transactions themselves is kept.
     order           (older, newer) pairs of versions of one key: what is known of their order.
                     `newer` need not be the very next one, but nothing known is between
 
-Levels. What a transaction asked for says which of its reads bind it (README: mixed levels).
+Levels. What a transaction asked for says which of its reads bind it (DSG-5).
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ says how bad that is (Adya; Elle):
 
 and with process edges, or with realtime edges as well, in the order of sessions, or of time.
 
-Whether a graph has cycles of a kind is always found out, in time linear in its edges: a cycle of
-some kinds of edges is one in the graph of those edges alone, and strongly connected components
-find it. A cycle without two rw edges in a row is one in a doubled graph (after Cerone and
-Gotsman's theorem): node (t, 1) is "at t, come by an rw edge", (t, 0) "at t, come by another"; no
-rw edge leaves (t, 1). Only the *shortest* cycle of a component is looked for with bounded effort,
-and so is, where some cycle has several nonadjacent rw edges, one that has a single one: when that
-is given up, it is an unknown.
+Whether a graph has cycles of a kind is always found out (DSG-3), in time linear in its edges: a
+cycle of some kinds of edges is one in the graph of those edges alone, and strongly connected
+components find it. A cycle without two rw edges in a row is one in a doubled graph (after Cerone
+and Gotsman's theorem): node (t, 1) is "at t, come by an rw edge", (t, 0) "at t, come by another";
+no rw edge leaves (t, 1). Only the *shortest* cycle of a component is looked for with bounded
+effort, and so is, where some cycle has several nonadjacent rw edges, one that has a single one:
+when that is given up, it is an unknown.
 
 The kinds are searched from the worst on. A tangle (a component of the whole graph) in which one
 was found is not searched for what is a special case of less: nothing could follow from it for any

@@ -289,7 +289,7 @@ def _add_times(observed: Observed, edges: _Edges, helpers: _Helpers) -> None:
 def tangles(nodes: int, source: Narrow, target: Narrow) -> Ints:
     """By node the number of its strongly connected component, -1 when it is alone in it.
 
-    Components are numbered by their lowest node.
+    Components are numbered by their lowest node (DSG-4: the library promises no order of them).
     """
     label: Ints = np.full(nodes, -1, np.int64)
     if not len(source):

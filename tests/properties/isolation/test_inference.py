@@ -1,4 +1,4 @@
-"""What is inferred of versions: from what was read, what was not, and what nobody knows."""
+"""What is inferred of versions: from what was read, what was not, and what nobody knows (DSG-2)."""
 
 from __future__ import annotations
 

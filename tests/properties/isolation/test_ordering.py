@@ -1,4 +1,4 @@
-"""Valid histories are found valid, though registers show little of the order of their versions."""
+"""DSG-1: valid histories are found valid, though registers show little of their versions' order."""
 
 from __future__ import annotations
 
