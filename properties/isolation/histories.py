@@ -26,8 +26,8 @@ version, and 0 is what a register holds that was never written. They are what is
 `rw-register` is asked for, and when there is nothing else.
 
 Levels. `isolation`, which our own histories have, is the level that a transaction asked for, in
-SQL's words or in those of `models.py`. SQL's words are taken as PostgreSQL keeps them, whose
-REPEATABLE READ is snapshot isolation.
+SQL's words or in those of `models.py`. SQL's words are taken as PostgreSQL keeps them: its
+REPEATABLE READ is snapshot isolation, with snapshots of the moment.
 
 Memory. The reads of a list are beginnings of one another, so a read shares the values with the
 longest one so far, where it is its beginning.
@@ -72,7 +72,7 @@ OUR_INITIAL: Final = 0
 LEVELS: Final = {
     "read uncommitted": "read-committed",
     "read committed": "read-committed",
-    "repeatable read": "snapshot-isolation",
+    "repeatable read": "strong-snapshot-isolation",
     "serializable": "serializable",
 }
 """SQL's isolation levels, as PostgreSQL keeps them."""

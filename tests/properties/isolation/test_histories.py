@@ -136,7 +136,7 @@ def test_the_history_of_a_run_is_read_with_the_levels_as_postgresql_keeps_them(f
     write_history(file, events)
     found = read_history(file)
     assert [transaction.isolation for transaction in found.transactions] == [
-        "read-committed", "snapshot-isolation", "serializable", None,
+        "read-committed", "strong-snapshot-isolation", "serializable", None,
     ]  # fmt: skip
     file.write_text("".join(event_to_edn(event) + "\n" for event in events))
     assert [t.ops for t in read_history(file).transactions] == [t.ops for t in found.transactions]
