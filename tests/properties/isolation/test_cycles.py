@@ -1,4 +1,4 @@
-"""Cycles: a short witness whose edges close, of the right kind, however large the tangle (DSG-3, DSG-4, DSG-5)."""
+"""Cycles: short witnesses whose edges close, however large the tangle (DSG-3, DSG-4, DSG-5)."""
 
 from __future__ import annotations
 
