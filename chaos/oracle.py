@@ -78,9 +78,7 @@ def load(name: str) -> Any:
 
 
 def files_note(invariants: str, directory: Path) -> dict[str, Any]:
-    """The note about the files of a server that was shut down, by what `invariants` names; it must
-    be able to look at them: else the harness is broken.
-    """
+    """The note about the files of a server that was shut down, by what `invariants` names."""
     report = load(invariants)(directory, is_stopped=True)
     note: dict[str, Any] = report.to_object()
     return note

@@ -14,7 +14,7 @@ from chaos.history import Event
 from chaos.oracle import Violation
 
 SHOWN: Final = 3
-NOT_SHUT_DOWN: Final = "not shut down"
+UNCHECKED: Final = "unchecked"
 
 
 class Files:
@@ -29,7 +29,7 @@ class Files:
         report = event.value
         if unchecked := report["unchecked"]:
             message = f"after a shutdown in order, not to be checked: {'; '.join(unchecked)}"
-            yield Violation(self.name, message, {"event": event.index}, NOT_SHUT_DOWN)
+            yield Violation(self.name, message, {"event": event.index}, UNCHECKED)
         problems = report["problems"]
         counts = Counter(report["left_out"])
         counts.update(problem["invariant"] for problem in problems)

@@ -17,7 +17,7 @@ import numpy as np
 from properties.invariants.chains import check_chains
 from properties.invariants.clog import CommitLog
 from properties.invariants.control import Control, lsn, read_control
-from properties.invariants.directory import Directory, open_directory
+from properties.invariants.directory import CannotCheck, Directory, open_directory
 from properties.invariants.files import check_databases, check_leftovers, check_slrus
 from properties.invariants.heap_batch import (
     PAGES_PER_BATCH,
@@ -46,14 +46,24 @@ from properties.invariants.xids import Fates, check_xids, fates
 
 def check_directory(path: str | Path, *, is_stopped: bool = False) -> Report:
     """Check the files of a cluster that is not running. CannotCheck if there is no such cluster, a
-    server runs on it (who knows better says `is_stopped`), or a file cannot be read.
+    server runs on it, or a file cannot be read. Who knows that there is one, and that it was
+    stopped, says `is_stopped`, and is told even that by the report.
     """
-    directory = open_directory(path, is_stopped=is_stopped)
     findings = Findings()
+    try:
+        _check(open_directory(path, is_stopped=is_stopped), findings)
+    except CannotCheck as error:
+        if not is_stopped:
+            raise
+        findings.unchecked.append(str(error))
+    return findings.report()
+
+
+def _check(directory: Directory, findings: Findings) -> None:
     control = read_control(directory, findings)
     if control is None:
         findings.unchecked.append("everything else: pg_control says where it is")
-        return findings.report()
+        return
     end = check_wal(directory, control, findings)
     check_slrus(directory, findings)
     check_databases(directory, findings)
@@ -62,7 +72,7 @@ def check_directory(path: str | Path, *, is_stopped: bool = False) -> Report:
             f"relations, rows and the commit log: the cluster is not shut down but "
             f'"{control.state_name}"; start it and stop it first'
         )
-        return findings.report()
+        return
     check_leftovers(directory, findings)
     log = CommitLog(directory)
     log.check(control, findings)
@@ -72,7 +82,6 @@ def check_directory(path: str | Path, *, is_stopped: bool = False) -> Report:
     forks = forks_to_check(by_key, catalog, findings)
     for group in _groups(forks):
         _check_group(directory, group, control, log, end, findings)
-    return findings.report()
 
 
 def _groups(forks: list[Fork]) -> Iterator[list[Fork]]:

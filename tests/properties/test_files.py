@@ -43,7 +43,7 @@ def test_problems_that_are_not_told_are_counted() -> None:
 def test_a_shutdown_in_order_after_which_pg_control_says_otherwise_is_a_violation() -> None:
     findings = Findings(unchecked=["the cluster is in production"])
     (found,) = violations(findings)
-    assert found.kind == "not shut down"
+    assert found.kind == "unchecked"
 
 
 def test_other_events_are_none_of_its_business() -> None:

@@ -22,6 +22,16 @@ def test_a_directory_without_a_cluster_is_refused(prepared: Cluster) -> None:
         check_directory(prepared.root / "pg_wal")
 
 
+def test_who_knows_that_there_is_a_cluster_is_told_by_the_report_that_it_is_gone(
+    cluster: Cluster,
+) -> None:
+    (cluster.root / "global/pg_control").unlink()
+    with pytest.raises(CannotCheck, match='no "global/pg_control"'):
+        check_directory(cluster.root)
+    report = check_directory(cluster.root, is_stopped=True)
+    assert report.unchecked == ('there is no "global/pg_control": initdb did not end here',)
+
+
 def test_a_cluster_of_another_version_is_refused(cluster: Cluster) -> None:
     (cluster.root / "PG_VERSION").write_text("14\n")
     with pytest.raises(CannotCheck, match="version 14"):
