@@ -46,7 +46,6 @@ EDGES_AT_ONCE = 100_000
 """So many edges are looked at together, for the sake of memory."""
 PAIRS_PER_READ = 40
 """More pairs than that say that the times of this history are no guide."""
-ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def _special_cases(anomaly: str) -> set[str]:
 
 def propose(observed: Observed, attempt: Attempt) -> Observed:
     """The same history with the versions of each loose key in one order."""
-    for _ in range(ROUNDS):
-        observed = _closed(observed, _graph(observed, attempt), attempt)
+    observed = _closed(observed, _graph(observed, attempt), attempt)
     graph = _graph(observed, attempt)
     rank: Ints = np.zeros(graph.nodes, np.int64)
     row = Schedule(observed, graph, attempt.reads).run()

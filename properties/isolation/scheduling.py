@@ -79,9 +79,12 @@ class Schedule:
         nodes = self.nodes
         from_start = (graph.kind == RW) & self.starts[graph.source]
         to_start = (graph.kind != RW) & self.starts[graph.target]
-        begun = np.flatnonzero(self.starts)
-        source = np.concatenate((graph.source + np.where(from_start, nodes, 0), begun + nodes))
-        target = np.concatenate((graph.target + np.where(to_start, nodes, 0), begun))
+        begun = np.flatnonzero(self.starts).astype(np.int32)
+        shift = np.array([0, nodes], np.int32)
+        source = np.concatenate(
+            (graph.source + shift[from_start.astype(np.int8)], begun + shift[1])
+        )
+        target = np.concatenate((graph.target + shift[to_start.astype(np.int8)], begun))
         deadline = np.concatenate((graph.position, graph.position))
         for _ in range(4):
             np.minimum.at(deadline, source, deadline[target] - 2**-10)

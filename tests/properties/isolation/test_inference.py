@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
+import runpy
+from pathlib import Path
 
 import pytest
 
+from properties import isolation
 from properties.isolation.checking import check
 from properties.isolation.transactions import Op, Transaction
 from properties.isolation.witnesses import Verdict
@@ -216,3 +220,11 @@ def test_what_is_no_operation_of_the_workload_is_refused() -> None:
         check([], workload="bank")
     with pytest.raises(ValueError, match="unknown consistency model"):
         check([], model="best")
+
+
+def test_the_example_in_the_readme_is_true(tmp_path: Path) -> None:
+    readme = Path(isolation.__file__).with_name("README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    seen = runpy.run_path(str(tmp_path / "example.py"))
+    assert seen["verdict"].anomalies["G2-item"][0].transactions == (0, 1)
