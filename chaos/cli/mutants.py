@@ -24,7 +24,13 @@ from chaos.mutants.matrix import hunt_all, only_catchers, shrunk
 from chaos.mutants.planting import Mutant, find_mutant, mutant_names
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import BATON, Wishes
-from chaos.report.mutants import list_mutants, matrix_markdown, show_matrix, troubles
+from chaos.report.mutants import (
+    list_mutants,
+    matrix_markdown,
+    row_text,
+    show_matrix,
+    troubles,
+)
 from chaos.shrink.running import CandidateRefused, InWorkers
 from chaos.shrink.search import Limits
 from chaos.verdict import EXIT_STATUS, Verdict
@@ -135,13 +141,15 @@ def _rows(
     with closing(crew):
         try:
             for hunt in hunt_all(hunts, crew, progress.tell):
-                rows[hunt.mutant.name] = hunt.to_object()
+                row = rows[hunt.mutant.name] = hunt.to_object()
+                if not sys.stdout.isatty():
+                    click.echo(row_text(row), err=True)
             if limits is not None:
                 for done, hunt in enumerate(hunts):
                     progress.tell(f"shrinking {hunt.mutant.name}; mutants", done, len(hunts), 0)
                     size = shrunk(hunt, crew, limits)
-                    row = {"shrunk": size.to_object() if size is not None else None}
-                    rows[hunt.mutant.name] = hunt.to_object() | row
+                    smallest = {"shrunk": size.to_object() if size is not None else None}
+                    rows[hunt.mutant.name] = hunt.to_object() | smallest
         except Interrupted:
             return rows, True
     return rows, False

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.mutants.planting import Mutant
+from chaos.report.words import counted
 
 ALONE: Final = "*"
 """Behind a checker that nobody else agreed with."""
@@ -90,6 +91,12 @@ def matrix_markdown(found: Mapping[str, Any]) -> str:
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """One hunt that is over, in a line: for those who wait."""
+    seeds = counted(row["seeds"], "seed") if row["caught"] else seeds_text(row)
+    return f"{row['mutant']}: {seeds}, {row['cpu_s']:.1f} CPU s, {seen_text(row) or 'not seen'}"
 
 
 def seeds_text(row: Mapping[str, Any]) -> str:

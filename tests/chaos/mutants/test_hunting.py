@@ -15,7 +15,7 @@ from chaos.mutants.naive import naive_plan
 from chaos.mutants.planting import as_asked, find_mutant, judge, planted
 from chaos.oracle import UnknownName
 from chaos.plan import FREE, Plan, Wishes, make_plan
-from chaos.report.mutants import matrix_markdown, show_matrix, troubles
+from chaos.report.mutants import matrix_markdown, row_text, show_matrix, troubles
 from chaos.session import again_command
 
 ONE, OTHER = "replay-stops-one-early", "repeatable-read-moves"
@@ -139,6 +139,7 @@ def test_matrix_is_a_table_with_what_is_wrong_below() -> None:
     show_matrix(Console(file=out, width=100), found)
     said = out.getvalue()
     assert "durability*" in said
+    assert row_text(rows[1]) == f"{ONE}: 1 seed, 2.0 CPU s, durability*"
     assert "not in 4" in said
     assert f"{OTHER}: not caught" in said
     assert f"| `{ONE}` | 1 | 2.0 | durability\\* | - | - |" in matrix_markdown(found)
