@@ -20,6 +20,7 @@ from chaos.disk.state import State
 from properties.stateful.disk import disk_machine
 
 IN_CONTRACT = [name for name, profile in PROFILES.items() if profile.in_contract]
+A_DAY = 86_400
 CI_EXAMPLES = 15
 SEARCH = settings(
     max_examples=200, stateful_step_count=15, database=None, derandomize=True, deadline=None,
@@ -27,6 +28,7 @@ SEARCH = settings(
 )  # fmt: skip
 
 
+@pytest.mark.timeout(A_DAY)
 @pytest.mark.parametrize("profile", IN_CONTRACT)
 def test_nothing_is_left_that_cannot_be(profile: str) -> None:
     usual = settings.default or settings()

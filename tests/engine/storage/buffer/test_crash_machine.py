@@ -36,6 +36,7 @@ from engine.wal.record import WalRecord
 from properties.models.redo import Broken, LoggedPages
 from tests.engine.storage.buffer.crash_rig import LOCATORS, CrashRig, Died, Key
 
+A_DAY = 86_400
 CI_EXAMPLES = 40
 relations = st.sampled_from(LOCATORS)
 choice = st.integers(0, 1000)
@@ -202,6 +203,7 @@ class CrashMachine(RuleBasedStateMachine):
             raise Broken(f"a page has the LSN {newest:X}, the log is flushed up to {flushed:X}")
 
 
+@pytest.mark.timeout(A_DAY)
 def test_after_each_crash_pages_are_what_the_log_says() -> None:
     usual = settings.default or settings()
     examples = min(usual.max_examples, CI_EXAMPLES) if usual.derandomize else usual.max_examples
