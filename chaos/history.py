@@ -203,6 +203,8 @@ def event_to_edn(event: Event) -> str:
         f":f :{event.f}",
         f":value {shown}",
     ]
+    if event.isolation is not None:
+        parts.append(f":isolation {to_edn(event.isolation)}")
     if event.error is not None:
         parts.append(f":error {to_edn(event.error)}")
     return "{" + ", ".join(parts) + "}"

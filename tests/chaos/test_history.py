@@ -58,5 +58,6 @@ def test_register_transactions_are_elles_in_edn() -> None:
 
 def test_other_values_and_errors_are_edn_too() -> None:
     line = event_to_edn(sample().events[2])
-    assert ':value {:from 1}, :error "57P02 terminating connection"' in line
+    assert ":value {:from 1}, " in line
+    assert ':isolation "read committed", :error "57P02 terminating connection"' in line
     assert ":process :nemesis" in event_to_edn(sample().events[0])
