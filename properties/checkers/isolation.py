@@ -8,7 +8,8 @@ brought into its words:
   snapshot isolation;
 - of a transaction whose COMMIT was never answered the next audit says whether it is in;
 - an audit is a transaction too, of one snapshot, that reads every list and every register;
-- a register's first value, 0, is one that nobody wrote.
+- a register is told as the list of the values that it has had. Its versions say in which order
+  these were written, which of a mere register could only be guessed, so nothing stays unknown.
 
 What an asynchronous commit may lose (`asynchronous.py`) was there until it was lost: so before
 anything is taken away, what had happened until then is judged as it was; after that the lost
@@ -21,7 +22,7 @@ judged again with what came later, which is cheap for as few transactions as a r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from properties.isolation.explaining import Explainer
 from properties.isolation.transactions import FAIL, INFO, OK, Op, Status, Transaction
 from properties.isolation.wording import meaning
 
+WORKLOAD: Final = "list-append"
 SNAPSHOTS: Final = "strong-snapshot-isolation"
 STATEMENTS: Final = "read-committed"
 INITIAL: Final = 0
@@ -53,15 +55,29 @@ class _Ended:
     number: int | None
 
 
-class _Histories:
-    """The transactions of one workload, in the order in which they have ended."""
+class _Lists:
+    """The transactions over lists, in the order in which they have ended."""
 
-    def __init__(self, workload: str, audited: str, ops_of: Callable[[Any], tuple[Op, ...]]):
-        self.workload = workload
-        self.audited = audited
-        self.ops_of = ops_of
+    audited = "lists"
+    told_as = ""
+
+    def __init__(self) -> None:
         self.ended: list[_Ended] = []
         self._told: set[str] = set()
+
+    def ops_of(self, value: Any) -> tuple[Op, ...]:
+        """What a transaction did, or an audit read."""
+        return tuple(
+            Op(kind, key, tuple(item) if kind == "r" and item is not None else item)
+            for kind, key, item in value
+        )
+
+    def learn(self, judged: Sequence[_Ended]) -> None:
+        """What `as_judged` must know of all of them."""
+
+    def as_judged(self, ops: tuple[Op, ...]) -> tuple[Op, ...]:
+        """The same in the words of the isolation checker."""
+        return ops
 
     def resolve(self, ledger: set[int], completed: int) -> None:
         """Nobody knew of some whether they are in."""
@@ -94,27 +110,69 @@ class _Histories:
     def judge(self, before: float = math.inf) -> Iterator[tuple[str, str, list[int]]]:
         """Each anomaly's name, a sentence, and the positions of who witnesses it."""
         judged = [one for one in self.ended if one.invoked < before]
+        self.learn(judged)
         transactions = [
             Transaction(
                 number,
                 one.process,
                 one.status,
-                one.ops,
+                self.as_judged(one.ops),
                 one.invoked,
                 one.completed,
                 one.isolation,
             )
             for number, one in enumerate(judged)
         ]
-        verdict = check(transactions, workload=self.workload, model=SNAPSHOTS)
+        verdict = check(transactions, workload=WORKLOAD, model=SNAPSHOTS)
         for anomaly in verdict.violations:
             if anomaly in self._told:
                 continue
             self._told.add(anomaly)
             witness = verdict.anomalies[anomaly][0]
-            lines = Explainer(transactions, self.workload).explain(witness)
+            lines = Explainer(transactions, WORKLOAD).explain(witness)
             positions = [judged[number].invoked for number in witness.transactions]
-            yield anomaly, f"{meaning(anomaly)}: {' '.join(map(str.strip, lines))}", positions
+            why = " ".join(map(str.strip, lines))
+            yield anomaly, f"{meaning(anomaly)}: {self.told_as}{why}", positions
+
+
+class _Registers(_Lists):
+    """The transactions over registers."""
+
+    audited = "registers"
+    told_as = "of registers, each as the list of its values: "
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[Any, dict[int, int]] = {}
+
+    def ops_of(self, value: Any) -> tuple[Op, ...]:
+        """The values are pairs: value and version."""
+        return tuple(Op(kind, key, (item, version)) for kind, key, item, version in value)
+
+    def learn(self, judged: Sequence[_Ended]) -> None:
+        """Who made which version, of those that have not failed; who is in doubt goes last."""
+        self._made = {}
+        for status in (OK, INFO):
+            for one in judged:
+                for kind, key, (value, version) in one.ops if one.status == status else ():
+                    if kind == "w" and version is not None:
+                        self._made.setdefault(key, {}).setdefault(version, value)
+
+    def as_judged(self, ops: tuple[Op, ...]) -> tuple[Op, ...]:
+        """A write appends, and its version says what was there before."""
+        told = []
+        for kind, key, (value, version) in ops:
+            if kind == "w":
+                told.append(Op("append", key, value))
+            if version is None:
+                continue
+            made = self._made.get(key, {})
+            before = [made[number] for number in range(1, version) if number in made]
+            if version == 0 and value == INITIAL:
+                told.append(Op("r", key, ()))
+            elif len(before) == max(version - 1, 0):
+                told.append(Op("r", key, (*before, value)))
+        return tuple(told)
 
 
 class Isolation:
@@ -123,9 +181,9 @@ class Isolation:
     name = "isolation"
 
     def __init__(self) -> None:
-        self._by_f = {
-            "txn": _Histories("list-append", "lists", _list_ops),
-            "rw": _Histories("rw-register", "registers", _register_ops),
+        self._by_f: dict[str, _Lists] = {
+            "txn": _Lists(),
+            "rw": _Registers(),
         }
         self._invoked: dict[Process, int] = {}
         self._is_asynchronous = False
@@ -176,7 +234,7 @@ class Isolation:
         self._crashed_at = 0
 
     def _judge(
-        self, index: int, histories: _Histories, before: float = math.inf
+        self, index: int, histories: _Lists, before: float = math.inf
     ) -> Iterator[Violation]:
         for anomaly, message, positions in histories.judge(before):
             facts = {"event": index, "transactions_begun_at": positions}
@@ -185,17 +243,3 @@ class Isolation:
     def finish(self) -> Iterable[Violation]:
         """All was said at the audits; a run ends with one."""
         return ()
-
-
-def _list_ops(value: Any) -> tuple[Op, ...]:
-    return tuple(
-        Op(kind, key, tuple(item) if kind == "r" and item is not None else item)
-        for kind, key, item in value
-    )
-
-
-def _register_ops(value: Any) -> tuple[Op, ...]:
-    return tuple(
-        Op(kind, key, None if kind == "r" and item == INITIAL else item)
-        for kind, key, item, *_ in value
-    )

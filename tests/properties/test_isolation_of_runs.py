@@ -76,6 +76,30 @@ def test_registers_are_judged_too() -> None:
         assert bool(kinds(Isolation(), built.events)) is found
 
 
+def test_the_order_of_blind_writes_is_known_by_their_versions() -> None:
+    built = Builder(REGISTERS)
+    steps = [["r", 1, None, None], ["r", 2, None, None]]
+    invoked = built.history.invoke(1, "rw", steps, isolation=REPEATABLE_READ)
+    built.rw([["w", 1, 10, 1], ["w", 2, 11, 1]], 1, isolation=REPEATABLE_READ)
+    built.rw([["w", 1, 12, 2], ["w", 2, 13, 2]], 2, isolation=REPEATABLE_READ)
+    built.history.complete(invoked, "ok", [["r", 1, 12, 2], ["r", 2, 11, 1]])
+    built.audit(ledger=[1, 2], registers=[[1, 12, 2], [2, 13, 2]])
+    [violation] = judge(Isolation(), built.events)
+    assert violation.kind == "G-single"
+    assert "of registers, each as the list of its values" in violation.message
+
+
+def test_a_version_that_was_rolled_back_is_made_again_by_another() -> None:
+    built = Builder(REGISTERS)
+    steps = [["w", 1, 10, None]]
+    rolled_back = built.history.invoke(1, "rw", steps, transaction=1, isolation=READ_COMMITTED)
+    built.rw([["w", 1, 11, 1]], 2, isolation=READ_COMMITTED)
+    built.history.complete(rolled_back, "fail", [["w", 1, 10, 1]])
+    built.rw([["w", 1, 12, 2]], 3, isolation=READ_COMMITTED)
+    built.audit(ledger=[2, 3], registers=[[1, 12, 2], [2, 0, 0]])
+    assert kinds(Isolation(), built.events) == []
+
+
 def crashed(*, late_read: list[int]) -> Builder:
     """A value that a crash has taken had been read before it; then one is read again."""
     built = Builder(LISTS | ASYNCHRONOUS)
