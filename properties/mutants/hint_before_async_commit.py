@@ -4,8 +4,10 @@ Breaks HEAP-3 (engine/access/heap/README.md): after an asynchronous commit the h
 until the record is flushed. A crash takes the commit back, and the row stays: it is marked as
 committed.
 
-Full-page images would put the page back to what it was, so they are off; that asks for a disk that
-tears no page.
+A page may be written at any time, and here one with such a hint is written at once.
+
+Full-page images would put the page back to what it was, so they are off; and then nothing is
+promised of a power loss, so processes are killed.
 
 In real life: PostgreSQL 8.3 brought asynchronous commit, and with it the look at the commit's LSN
 in SetHintBits.
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.access.heap.visibility import Visibility
+from engine.storage.buffer.buffers import Buffers
 from properties.mutants.api import Mutant, replace
 
 MUTANT = Mutant(
@@ -24,23 +27,35 @@ MUTANT = Mutant(
     breaks="HEAP-3",
     mirrors="the negation of SetHintBits' TransactionIdGetCommitLSN, PostgreSQL 8.3",
     sees=("atomicity", "bank_total", "tables", "isolation"),
-    faults=("power-loss",),
+    faults=("backend", "all", "place"),
     settings={
         "synchronous_commit": "off",
         "full_page_writes": "off",
-        "wal_writer_delay": "500ms",
-        "shared_buffers": "256kB",
-        "bgwriter_delay": "10ms",
+        "wal_writer_delay": "200ms",
     },
-    profile="atomic-8k",
 )
 
 
 def apply() -> None:
-    def make(hint: Callable[..., None]) -> Callable[..., None]:
-        def at_once(self: Any, words: Any, base: int, bit: int, committed_xid: int = 0) -> None:
+    is_early = False
+
+    def at_once(hint: Callable[..., None]) -> Callable[..., None]:
+        def heedless(self: Any, words: Any, base: int, bit: int, committed_xid: int = 0) -> None:
+            nonlocal is_early
+            is_early |= self._clog.commit_lsn(committed_xid) > self._flushed_lsn()
             hint(self, words, base, bit)
 
-        return at_once
+        return heedless
 
-    replace(Visibility, "_hint", make)
+    def eagerly(mark: Callable[..., None]) -> Callable[..., None]:
+        def written(self: Any, buffer: int) -> None:
+            nonlocal is_early
+            mark(self, buffer)
+            if is_early:
+                is_early = False
+                self.writer.write(buffer)
+
+        return written
+
+    replace(Visibility, "_hint", at_once)
+    replace(Buffers, "mark_dirty_hint", eagerly)
