@@ -189,6 +189,7 @@ class Isolation:
         self._is_asynchronous = False
         self._crashed_at = 0
         """Position of the last crash that may have taken something; 0: none since the audit."""
+        self._audited_at = 0
 
     def observe(self, event: Event) -> Iterable[Violation]:
         """Collect transactions; judge at audits."""
@@ -232,6 +233,7 @@ class Isolation:
             histories.ended.append(self._ended(event, histories.ops_of(reads)))
             yield from self._judge(event.index, histories)
         self._crashed_at = 0
+        self._audited_at = event.index
 
     def _judge(
         self, index: int, histories: _Lists, before: float = math.inf
@@ -241,5 +243,8 @@ class Isolation:
             yield Violation(self.name, message, facts, anomaly)
 
     def finish(self) -> Iterable[Violation]:
-        """All was said at the audits; a run ends with one."""
-        return ()
+        """What came after the last audit: a run that another checker ends does not end with one."""
+        for histories in self._by_f.values():
+            if histories.ended and histories.ended[-1].invoked > self._audited_at:
+                last = histories.ended[-1].invoked
+                yield from self._judge(last, histories, self._crashed_at or math.inf)

@@ -117,3 +117,11 @@ def crashed(*, late_read: list[int]) -> Builder:
 def test_what_a_crash_may_take_was_there_until_then_and_never_after() -> None:
     assert kinds(Isolation(), crashed(late_read=[10, 12]).events) == []
     assert kinds(Isolation(), crashed(late_read=[10, 11]).events) != []
+
+
+def test_a_history_that_ends_without_an_audit_is_judged_as_far_as_it_goes() -> None:
+    built = Builder(LISTS)
+    built.txn([["append", 1, 10], ["r", 1, [10]]], 1, isolation=READ_COMMITTED)
+    built.audit(ledger=[1], lists=[[1, [10]], [2, []]])
+    built.txn([["append", 1, 11], ["r", 1, [11]]], 2, isolation=READ_COMMITTED)
+    assert kinds(Isolation(), built.events) == ["incompatible-order"]
