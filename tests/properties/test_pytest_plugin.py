@@ -141,7 +141,10 @@ def test_workers_of_xdist_share_the_seeds(short: pytest.Pytester) -> None:
     assert result.ret == 1
     result.assert_outcomes(failed=2)
     said = result.stdout.str()
-    assert sorted(re.findall(r"^  pytest .* --chaos-seeds (\d)\.\.\1$", said, re.M)) == ["1", "2"]
+    assert sorted(re.findall(r"^  pytest .* --chaos-seeds (\d)\.\.\1$", said, re.MULTILINE)) == [
+        "1",
+        "2",
+    ]
 
 
 def test_a_bundle_that_a_test_looked_into_is_not_replayed_without_the_test(
@@ -161,7 +164,7 @@ def test_a_cluster_is_broken_by_hand_and_comes_back(short: pytest.Pytester) -> N
         def test_it(cluster, controller):
             cluster.query("CREATE TABLE t (n int)")
             cluster.query("INSERT INTO t VALUES (%s)", (1,))
-            for roles in (("checkpointer",), ("backend", "walwriter"), ("postmaster",), ("logger",)):
+            for roles in (["checkpointer"], ["backend", "walwriter"], ["postmaster"], ["logger"]):
                 with cluster.connect():
                     controller.kill(*roles)
                 assert cluster.query("SELECT n FROM t") == [(1,)]
