@@ -33,7 +33,7 @@ from chaos.workloads.api import (
     one_row,
     roll_back,
 )
-from chaos.workloads.part import Part, draw_isolation, tables_upkeep
+from chaos.workloads.part import Part, Shares, draw_isolation, tables_upkeep
 
 APPEND: Final = "UPDATE lists SET items = items || $1 WHERE id = $2 RETURNING items"
 READ: Final = "SELECT items FROM lists WHERE id = $1"
@@ -43,21 +43,13 @@ READ_ALL: Final = Statement("SELECT id, items FROM lists ORDER BY id")
 
 
 @dataclass(frozen=True, slots=True)
-class AppendMix:
-    """Sizes, and shares of all transactions. A list of `longest` values still fits on a page."""
+class AppendMix(Shares):
+    """Sizes, and shares. A list of `longest` values still fits on a page."""
 
+    read: float = 0.45
     lists: int = 24
     longest: int = 250
     longest_transaction: int = 4
-    read: float = 0.45
-    rollback: float = 0.1
-    repeatable_read: float = 0.4
-    unordered: float = 0.05
-    hot: float = 0.3
-    checkpoint: float = 0.004
-    vacuum: float = 0.004
-    padding: int = 0
-    filler: int = 0
 
 
 class Append(Part):

@@ -40,7 +40,7 @@ from chaos.workloads.api import (
     roll_back,
     vacuum,
 )
-from chaos.workloads.part import Part
+from chaos.workloads.part import Part, Shares
 
 ADD: Final = (
     "UPDATE accounts SET balance = balance + $1, version = version + 1 WHERE id = $2"
@@ -53,24 +53,15 @@ READ_ALL: Final = Statement("SELECT id, balance, version FROM accounts ORDER BY 
 
 
 @dataclass(frozen=True, slots=True)
-class BankMix:
-    """How often what happens, as shares of all operations; the rest are transfers that commit.
-
-    So many bytes of `padding` has each row of the ledger, of `filler` each account: the longer its
-    row, the more pages are changed again and again.
+class BankMix(Shares):
+    """Sizes, and shares; what is nothing else is a transfer that commits. The longer an account's
+    row, by `filler`, the more pages are changed again and again.
     """
 
+    read: float = 0.15
+    hot: float = 0.2
     accounts: int = 64
     balance: int = 100
-    read: float = 0.15
-    rollback: float = 0.1
-    repeatable_read: float = 0.4
-    unordered: float = 0.05
-    hot: float = 0.2
-    checkpoint: float = 0.004
-    vacuum: float = 0.004
-    padding: int = 0
-    filler: int = 0
 
 
 class Bank(Part):
