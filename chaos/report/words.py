@@ -194,6 +194,6 @@ def lost_text(lost: Sequence[Mapping[str, Any]]) -> str:
     """`lost 3 of them in 2 crashes (the oldest acknowledged 12.1 ms before)`."""
     number = sum(one["transactions"] for one in lost)
     oldest = max(one["oldest_ms"] for one in lost)
-    when = f"{oldest:.1f} ms before" if oldest > 0 else f"{-oldest:.1f} ms after it was planned"
+    when = f"{oldest:.1f} ms before" if oldest > 0 else "after it was planned"
     crashes = "a crash" if len(lost) == 1 else f"{len(lost)} crashes"
     return f"lost {number} of them in {crashes} (the oldest acknowledged {when})"

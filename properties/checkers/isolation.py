@@ -31,7 +31,7 @@ from chaos.oracle import Violation
 from chaos.workloads.api import REPEATABLE_READ
 from properties.checkers.asynchronous import is_crash, may_lose
 from properties.isolation.checking import check
-from properties.isolation.explaining import Explainer
+from properties.isolation.explaining import Explainer, names_of
 from properties.isolation.transactions import FAIL, INFO, OK, Op, Status, Transaction
 from properties.isolation.wording import meaning
 
@@ -107,8 +107,8 @@ class _Lists:
             if one.number not in lost and (one.number is not None or one.invoked > before)
         ]
 
-    def judge(self, before: float = math.inf) -> Iterator[tuple[str, str, list[int]]]:
-        """Each anomaly's name, a sentence, and the positions of who witnesses it."""
+    def judge(self, before: float = math.inf) -> Iterator[Violation]:
+        """Each anomaly, once."""
         judged = [one for one in self.ended if one.invoked < before]
         self.learn(judged)
         transactions = [
@@ -129,10 +129,16 @@ class _Lists:
                 continue
             self._told.add(anomaly)
             witness = verdict.anomalies[anomaly][0]
-            lines = Explainer(transactions, WORKLOAD).explain(witness)
-            positions = [judged[number].invoked for number in witness.transactions]
-            why = " ".join(map(str.strip, lines))
-            yield anomaly, f"{meaning(anomaly)}: {self.told_as}{why}", positions
+            explainer = Explainer(transactions, WORKLOAD)
+            begun = {name: judged[at].invoked for at, name in names_of(witness).items()}
+            who = ", ".join(f"{name} at event {position}" for name, position in begun.items())
+            why = " ".join(explainer.reasons(witness))
+            yield Violation(
+                "isolation",
+                f"{meaning(anomaly)}: {self.told_as}{why} ({who})",
+                {"begun_at": list(begun.values()), "explained": explainer.explain(witness)},
+                anomaly,
+            )
 
 
 class _Registers(_Lists):
@@ -226,25 +232,17 @@ class Isolation:
                 continue
             lost = histories.lost(ledger, self._crashed_at)
             if lost:
-                yield from self._judge(event.index, histories, self._crashed_at)
+                yield from histories.judge(self._crashed_at)
                 histories.forget(lost, self._crashed_at)
             histories.resolve(ledger, event.index)
             reads = [["r", *row] for row in event.value[histories.audited]]
             histories.ended.append(self._ended(event, histories.ops_of(reads)))
-            yield from self._judge(event.index, histories)
+            yield from histories.judge()
         self._crashed_at = 0
         self._audited_at = event.index
-
-    def _judge(
-        self, index: int, histories: _Lists, before: float = math.inf
-    ) -> Iterator[Violation]:
-        for anomaly, message, positions in histories.judge(before):
-            facts = {"event": index, "transactions_begun_at": positions}
-            yield Violation(self.name, message, facts, anomaly)
 
     def finish(self) -> Iterable[Violation]:
         """What came after the last audit: a run that another checker ends does not end with one."""
         for histories in self._by_f.values():
             if histories.ended and histories.ended[-1].invoked > self._audited_at:
-                last = histories.ended[-1].invoked
-                yield from self._judge(last, histories, self._crashed_at or math.inf)
+                yield from histories.judge(self._crashed_at or math.inf)

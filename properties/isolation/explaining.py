@@ -78,8 +78,12 @@ class Explainer:
         for number, name in self._names.items():
             lines.append(f"  {name} = {described(self._transactions[number])}")
         lines.append("Then")
-        told = self._cycle(witness) if witness.edges else self._without_cycle(witness)
-        return lines + [f"  {line}" for line in told]
+        return lines + [f"  {line}" for line in self.reasons(witness)]
+
+    def reasons(self, witness: Witness) -> list[str]:
+        """The same without the transactions, which are T1, T2, ... as the witness has them."""
+        self._names = names_of(witness)
+        return self._cycle(witness) if witness.edges else self._without_cycle(witness)
 
     def _cycle(self, witness: Witness) -> list[str]:
         lines = []

@@ -30,7 +30,8 @@ def test_a_violation_tells_why_and_where() -> None:
     assert violation.message.startswith("read skew: ")
     assert "T1 < T2" in violation.message or "T2 < T1" in violation.message
     assert "\n" not in violation.message
-    assert sorted(violation.facts["transactions_begun_at"]) == [1, 2]
+    assert violation.facts["explained"][0] == "Let"
+    assert sorted(violation.facts["begun_at"]) == [1, 2]
 
 
 def test_an_aborted_value_that_was_read_is_found() -> None:
