@@ -23,7 +23,7 @@ IN_CONTRACT = [name for name, profile in PROFILES.items() if profile.in_contract
 A_DAY = 86_400
 CI_EXAMPLES = 15
 SEARCH = settings(
-    max_examples=200, stateful_step_count=15, database=None, derandomize=True, deadline=None,
+    max_examples=3000, stateful_step_count=15, database=None, derandomize=True, deadline=None,
     report_multiple_bugs=False, phases=[Phase.generate],
 )  # fmt: skip
 

@@ -41,7 +41,7 @@ from properties.stateful.reporting import Mismatch
 RC, RR = Level.READ_COMMITTED, Level.REPEATABLE_READ
 A_DAY = 86_400
 CI_EXAMPLES = 6
-SEARCH = settings(max_examples=40, derandomize=True, database=None, deadline=None)
+SEARCH = settings(max_examples=500, derandomize=True, database=None, deadline=None)
 
 
 @pytest.fixture(scope="module")

@@ -257,7 +257,7 @@ WRONG: dict[str, Patch] = {
 def test_a_wrong_pool_or_log_is_found(plant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     search = settings(
-        max_examples=150, stateful_step_count=30, database=None, derandomize=True,
+        max_examples=2000, stateful_step_count=30, database=None, derandomize=True,
         report_multiple_bugs=False, phases=[Phase.generate],
     )  # fmt: skip
     with pytest.raises((AssertionError, EngineError)):
