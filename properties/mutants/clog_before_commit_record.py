@@ -27,11 +27,13 @@ MUTANT = Mutant(
         "atomicity: accounts",
         "atomicity: extra",
         "atomicity: registers",
+        "atomicity: counters",
         "bank_total: total",
         "isolation: phantom-elements",
         "isolation: garbage-read",
     ),
     settings={"synchronous_commit": "off"},
+    workload="sets",
 )
 
 
