@@ -41,6 +41,16 @@ WRONG_READS: Final = (
 """For `sees`: what clients read comes of no order of whole transactions."""
 NO_RECOVERY: Final = ("reaction", "liveness: not back")
 """For `sees`: a recovery that ends otherwise than it must, or not at all."""
+DAMAGED_PAGES: Final = (
+    "errors: error XX001",
+    "files: PAGE-1",
+    "files: PAGE-2",
+    "files: PAGE-3",
+    "files: PAGE-4",
+)
+"""For `sees`: pages that no WAL has mended, met by a client or found after the shutdown."""
+TABLE_GONE: Final = "errors: error 42P01"
+"""For `sees`: the transaction that is lost is the one that created a table."""
 
 
 class MutantDoesNotApply(Exception):

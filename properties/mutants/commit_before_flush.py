@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.transaction.outcome import OutcomeRecorder
-from properties.mutants.api import Mutant, replace
+from properties.mutants.api import TABLE_GONE, Mutant, replace
 
 MUTANT = Mutant(
     name="commit-before-flush",
     breaks="XACT-1",
     mirrors="MongoDB before 1.8: acknowledged writes were in no journal",
-    sees=("durability: lost",),
+    sees=("durability: lost", TABLE_GONE),
 )
 
 

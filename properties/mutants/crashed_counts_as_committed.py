@@ -20,7 +20,7 @@ MUTANT = Mutant(
     name="crashed-counts-as-committed",
     breaks="what has no commit record never was",
     mirrors="none known: the negation of what a missing commit record means",
-    sees=("durability: risen", *WRONG_READS),
+    sees=("durability: risen", "files: STATUS-5", "files: STATUS-7", *WRONG_READS),
 )
 
 

@@ -10,13 +10,13 @@ each entry of its two-phase state, exists because of this.
 from __future__ import annotations
 
 from engine.transaction.xids import XidShared
-from properties.mutants.api import WRONG_READS, Mutant, replace
+from properties.mutants.api import TABLE_GONE, WRONG_READS, Mutant, replace
 
 MUTANT = Mutant(
     name="next-xid-forgotten",
     breaks="REDO-4",
     mirrors="the negation of AdvanceNextFullTransactionIdPastXid",
-    sees=("durability", *WRONG_READS),
+    sees=("durability", TABLE_GONE, *WRONG_READS),
 )
 
 
