@@ -18,8 +18,8 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import IO, Any, Final
 
+from chaos.outcome import Outcome
 from chaos.plan import make_plan
-from chaos.run import Outcome
 from chaos.worker import Order
 
 STOP_SECONDS: Final = 30

@@ -28,9 +28,10 @@ from chaos.host import BatonHost
 from chaos.host.files import WORLD
 from chaos.mutants.planting import planted
 from chaos.oracle import HarnessBroken, Judge, Suite, Violation, load
+from chaos.outcome import Outcome
 from chaos.plan import DEFAULT_PROFILE, Plan, Wishes, make_plan
 from chaos.report.observer import Silent
-from chaos.run import Outcome, Run
+from chaos.run import Run
 from chaos.scheduler.world import Schedule, World
 from chaos.session import open_session
 from chaos.verdict import Verdict

@@ -22,9 +22,10 @@ from chaos.inspection import Inspector
 from chaos.losses import with_images
 from chaos.mutants.planting import as_asked, find_mutant, patches_for
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, Suite, load
+from chaos.outcome import Outcome
 from chaos.plan import BATON, Plan, Wishes
 from chaos.report.observer import Observer, Silent
-from chaos.run import Outcome, Run
+from chaos.run import Run
 from chaos.scheduler.world import Schedule, World, WorldBroken
 from chaos.targets.api import Target, TargetFactory, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget

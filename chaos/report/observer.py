@@ -9,7 +9,7 @@ from chaos.oracle import Violation
 from chaos.plan import Plan
 
 if TYPE_CHECKING:
-    from chaos.run import CycleReport
+    from chaos.outcome import CycleReport
 
 
 class Observer(Protocol):

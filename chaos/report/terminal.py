@@ -15,6 +15,7 @@ from rich.table import Table
 
 from chaos.mutants.planting import in_words
 from chaos.oracle import Violation
+from chaos.outcome import CycleReport
 from chaos.plan import Plan
 from chaos.report.words import (
     counted,
@@ -24,7 +25,6 @@ from chaos.report.words import (
     recovery_text,
     verdict_line,
 )
-from chaos.run import CycleReport
 from chaos.verdict import Verdict
 
 COLUMNS: Final = (

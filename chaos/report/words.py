@@ -24,8 +24,8 @@ from chaos.losses import FATES
 
 if TYPE_CHECKING:
     from chaos.faults.striking import Strike
+    from chaos.outcome import CycleReport
     from chaos.plan import Plan
-    from chaos.run import CycleReport
 
 BEFORE = {
     LOAD: "",

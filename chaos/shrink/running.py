@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from chaos.outcome import Outcome
 from chaos.plan import Plan, Wishes
 from chaos.report.observer import Silent
-from chaos.run import Outcome
 from chaos.session import Session, open_session
 from chaos.shrink.search import Result
 from chaos.worker import Order

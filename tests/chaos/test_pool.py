@@ -16,10 +16,10 @@ import pytest
 
 from chaos.history import History
 from chaos.oracle import HarnessBroken
+from chaos.outcome import Outcome
 from chaos.plan import Wishes, make_plan
 from chaos.pool import run_seeds
 from chaos.report.observer import Silent
-from chaos.run import Outcome
 from chaos.session import Session
 from chaos.targets.api import TargetUnusable
 from chaos.targets.launcher import Launcher, LauncherGone, Program, children_of
