@@ -1,9 +1,10 @@
 """Recovery does not move the counter of oids past those that the WAL says may be given out, and a
 checkpoint does not count these either: oids are given out a second time.
 
-The number of a table is safe: CREATE TABLE passes over one that a row or a file has. Those of its
-row type are not, so two tables share one: who drops the one and who drops the other are in each
-other's way, "tuple concurrently updated".
+CREATE TABLE passes over the number of a row or a file, but nobody looks for the oids of row types.
+So two tables share one: who drops the one and who drops the other are in each other's way, "tuple
+concurrently updated". And a table from before the crash that is dropped gives up a number that the
+counter has yet to come to: the next table has it while sessions still know the old one's file.
 
 Breaks XID-3 (engine/transaction/README.md). In real life: the record XLOG_NEXTOID, and what
 CreateCheckPoint adds to the counter (`oidCount`), exist because of this.
