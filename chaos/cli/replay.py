@@ -102,7 +102,12 @@ def line_about(result: dict[str, Any], command: str) -> str:
     """What a person reads about one scenario."""
     verdict = str(result["verdict"]).replace("_", " ")
     head = f"{verdict:<14} {result['scenario']}  {result['target']}, {result['schedule']}"
-    lines = [f"{head}, {result['seconds']:.1f} s"]
+    planted = result.get("mutant")
+    if planted:
+        name = planted if isinstance(planted, str) else planted["name"]
+        head += f", mutant {name}"
+    digest = f", digest {result['digest'][:12]}" if result.get("digest") else ""
+    lines = [f"{head}, {result['seconds']:.1f} s{digest}"]
     if result["verdict"] == Verdict.VIOLATED:
         lines += [f"    {violation['message']}" for violation in result["violations"]]
     elif result["reason"]:

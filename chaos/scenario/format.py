@@ -221,6 +221,8 @@ def _scenario(top: _Table, file: str, stem: str) -> Scenario:
         raise ScenarioError(f"{file}: there must be either [[step]]s or a [workload]")
     parts: dict[str, Any] = {}
     if given == ["step"]:
+        if top.has("mutant"):
+            parts["mutant"] = top.text("mutant")
         parts["steps"] = tuple(
             _step(_Table(table, f"{file}: [[step]] {number}"), number)
             for number, table in enumerate(_array(top, "step"), 1)

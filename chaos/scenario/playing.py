@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chaos.bundle import new_directory, write_end, write_summary
+from chaos.mutants.planting import find_mutant, patches_for
 from chaos.oracle import DEFAULT_SUITE, HarnessBroken, load
 from chaos.plan import FREE, default_schedule
 from chaos.report.observer import Silent
@@ -27,6 +28,7 @@ from chaos.session import Session
 from chaos.targets.api import Target, TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.catalogue import target_factory
+from chaos.targets.engine import EngineTarget
 from chaos.targets.launcher import LauncherGone
 from chaos.targets.making import Maker
 from chaos.trace.recording import Recording
@@ -74,6 +76,15 @@ class Stage:
         return self._play_steps(scenario, file, command, target_name, schedule)
 
     def _make_target(self, scenario: Scenario, target_name: str, schedule: str) -> Target:
+        """With the scenario's bug in it. TargetUnusable when it cannot be had; UnknownName."""
+        target = self._scheduled_target(scenario, target_name, schedule)
+        if scenario.mutant is not None:
+            if not isinstance(target, EngineTarget):
+                raise TargetUnusable(f"mutants are planted in the engine, not in {target_name}")
+            target.patches = patches_for(find_mutant(scenario.mutant).name)
+        return target
+
+    def _scheduled_target(self, scenario: Scenario, target_name: str, schedule: str) -> Target:
         """TargetUnusable when it does not run on that schedule."""
         settings, segment_mb = scenario.settings, scenario.wal_segment_mb
         if schedule == FREE:
@@ -127,6 +138,7 @@ class Stage:
             "target": target_name,
             "schedule": schedule,
             "seed": scenario.seed,
+            "mutant": scenario.mutant,
             "version": played.version,
             "played": played.steps,
             "holds": played.holds,

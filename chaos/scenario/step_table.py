@@ -42,6 +42,8 @@ def scenario_text(scenario: Scenario, steps: Sequence[Step] | None = None) -> st
         steps = scenario.steps
     if any(isinstance(step.act, CutPower) for step in steps):
         top["profile"] = scenario.profile
+    if scenario.mutant is not None:
+        top["mutant"] = scenario.mutant
     if scenario.settings:
         top["settings"] = scenario.settings
     top["step"] = [step_table(step) for step in steps]

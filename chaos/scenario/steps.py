@@ -284,6 +284,8 @@ class Scenario:
     plan: Plan | None = None
     profile: str = USUAL_PROFILE
     """What the disk may do with what is not synced, where the power is cut."""
+    mutant: str | None = None
+    """A bug that is planted in the engine. A plan has its own."""
 
     @property
     def loses_power(self) -> bool:

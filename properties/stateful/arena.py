@@ -8,9 +8,10 @@ steps (STATE-2), so what came of one is remembered, and is not played again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from chaos.mutants.planting import APPLY
 from chaos.plan import BATON
 from chaos.scenario.player import Player, hung
 from chaos.scenario.step_table import scenario_text
@@ -82,7 +83,7 @@ class Arena:
         return outcome
 
     def _play(self, world: World, program: Program) -> Outcome:
-        scenario = scenario_of(world)
+        scenario = replace(scenario_of(world), mutant=mutant_of(self.patches))
         profile = world.profile if loses_power(program) else None
         target = self._maker.baton(
             Schedule(world.seed), scenario.settings, scenario.wal_segment_mb, profile
@@ -127,6 +128,12 @@ def scenario_of(world: World) -> Scenario:
         settings=BASE_SETTINGS | dict(world.settings),
         profile=world.profile,
     )
+
+
+def mutant_of(patches: Sequence[str]) -> str | None:
+    """The planted bug, where that is all the patches are: a scenario can name one."""
+    names = [patch.removeprefix(f"{APPLY} ") for patch in patches if patch.startswith(f"{APPLY} ")]
+    return names[0] if len(names) == len(patches) == 1 else None
 
 
 def loses_power(program: Program) -> bool:

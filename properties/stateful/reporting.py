@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from properties.models.steps import Program
 from properties.models.world import World
-from properties.stateful.arena import Outcome
+from properties.stateful.arena import Outcome, mutant_of
 
 OUT: Final = Path("chaos-out")
 
@@ -44,8 +44,11 @@ def _digest(text: str) -> str:
 
 
 def replay_command(file: Path, patches: Sequence[str]) -> str:
-    """The command for the scenario; of an engine with a planted bug there is only the test."""
-    return "the test above" if patches else f"chaos replay {file}"
+    """The command for the scenario. That can name one planted bug; for other patches there is only
+    the test.
+    """
+    is_told = not patches or mutant_of(patches) is not None
+    return f"chaos replay {file}" if is_told else "the test above"
 
 
 def source_of_test(world: World, program: Program, patches: Sequence[str]) -> str:

@@ -24,3 +24,9 @@ def test_other_steps_take_the_place_of_its_own() -> None:
     steps: tuple[Step, ...] = scenario.steps[:2]
     again: Scenario = parse_scenario(scenario_text(scenario, steps), "written.toml", "written")
     assert again == replace(scenario, steps=steps, profile=again.profile)
+
+
+def test_a_planted_bug_is_written_and_read() -> None:
+    scenario = next(one for one in SCENARIOS.values() if one.steps)
+    planted = replace(scenario, mutant="commit-before-flush")
+    assert parse_scenario(scenario_text(planted), "written.toml", "written") == planted

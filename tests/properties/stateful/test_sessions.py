@@ -6,12 +6,18 @@ the next answer must be.
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from runpy import run_path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import settings
 
+from chaos.cli.commands import commands
+from chaos.mutants.planting import APPLY
 from chaos.scenario.format import parse_scenario
 from chaos.scenario.playing import Stage
 from properties.models.steps import (
@@ -36,7 +42,8 @@ from properties.models.steps import (
 from properties.models.world import World
 from properties.stateful.arena import Arena
 from properties.stateful.checking import check_sessions, smallest_failure
-from properties.stateful.reporting import Mismatch
+from properties.stateful.reporting import Mismatch, replay_command
+from tests.chaos.command import ROOT
 
 RC, RR = Level.READ_COMMITTED, Level.REPEATABLE_READ
 A_DAY = 86_400
@@ -129,6 +136,50 @@ def test_a_play_is_the_same_again_and_as_a_scenario(arena: Arena, tmp_path: Path
         stage.close()
     assert (result["verdict"], result["reason"]) == ("held", "")
     assert result["digest"] == outcome.digest
+
+
+def test_a_failure_under_a_planted_bug_is_the_same_again_as_a_scenario(
+    forgetful: Arena, tmp_path: Path
+) -> None:
+    """STATE-2."""
+    program = (Begin("a", RC), Update("a", 1, 1), Update("b", 2, 1), Update("c", 1, 1))
+    outcome = forgetful.play(World(), program)
+    found = Mismatch(World(), program, outcome, forgetful.patches, tmp_path)
+    (file,) = tmp_path.glob("sessions-*.toml")
+    assert f"chaos replay {file}" in str(found)
+    result = CliRunner().invoke(
+        commands, ["replay", str(file), "--json", "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 1
+    told = json.loads(result.output)
+    assert (told["reason"], told["digest"]) == (outcome.reason, outcome.digest)
+    assert told["mutant"] == "snapshot-forgets-running"
+
+
+def test_patches_that_a_scenario_cannot_name_have_no_command(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    assert replay_command(file, ()) == f"chaos replay {file}"
+    for patches in (["some.module:patch"], [f"{APPLY} one-bug", f"{APPLY} another"]):
+        assert replay_command(file, patches) == "the test above"
+
+
+def test_the_example_of_the_readme_works_under_hypothesis_own_deadline(tmp_path: Path) -> None:
+    """STATE-4."""
+    readme = (ROOT / "properties" / "stateful" / "README.md").read_text()
+    example = readme[readme.index("    from properties.") : readme.index("\n\nHypothesis's own")]
+    file = tmp_path / "example.py"
+    file.write_text(textwrap.dedent(example))
+    names = run_path(str(file))
+    usual = settings.default
+    assert usual is not None
+    a_users = settings(max_examples=2, derandomize=True, database=None, deadline=200)
+    settings.register_profile("a user's", a_users)
+    try:
+        settings.load_profile("a user's")
+        names["test_every_session_hears_what_snapshot_isolation_says"]()
+    finally:
+        settings.register_profile("as before", usual)
+        settings.load_profile("as before")
 
 
 def test_what_was_played_is_not_played_again(arena: Arena) -> None:
