@@ -17,9 +17,11 @@ from psycopg.pq import Format
 from chaos.history import Event, History
 from chaos.oracle import Violation
 from chaos.plan import Plan
-from chaos.workloads.api import Answer, Body, Operation, Statement
+from chaos.workloads.api import Answer, Body, Operation, Statement, commit
 
 LOOK: Final = "look"
+BEGIN: Final = Statement("BEGIN READ ONLY")
+"""Who looks changes nothing: it would be taken for the database's doing."""
 
 
 class QueryRefused(Exception):
@@ -39,15 +41,17 @@ class Database:
         """Its files, which the running server goes on changing."""
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows of one statement, as Python values; `$1`, `$2` in it are parameters.
-
-        QueryRefused when it is answered with an error.
+        """The rows of one statement that only reads, as Python values; `$1`, `$2` in it are
+        parameters. QueryRefused when it is answered with an error.
         """
+        __tracebackhide__ = True  # pytest shows who asked
         given = tuple(None if value is None else str(value).encode() for value in parameters)
         answers: list[Answer] = []
 
         def body(_value: Any) -> Body:
+            yield BEGIN
             answers.append((yield Statement(sql, given, is_typed=True)))
+            yield from commit()
 
         event = self._ask(Operation(LOOK, sql, body))
         if event.type != "ok":

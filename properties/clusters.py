@@ -13,12 +13,14 @@ power cannot be cut; `properties.crash_property` has both.
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import psycopg
 
 from chaos.faults.places import ALL, CHILDREN
+from chaos.scenario.comparing import Unexpected
 from chaos.scenario.server import Server
 from chaos.scenario.sessions import Sessions
 from chaos.scenario.steps import Victim
@@ -29,6 +31,10 @@ from chaos.targets.processes import Role
 BOUND_S: Final = 30.0
 """Within this a server must be up, or down."""
 KILLABLE: Final = (*(str(role) for role in Role), ALL, CHILDREN)
+
+
+class ClusterError(Exception):
+    """The server did not do what was waited for, or there is no such process: says which."""
 
 
 class Cluster:
@@ -63,12 +69,14 @@ class Cluster:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.server.launch()
-        self.server.await_up()
+        with _told():
+            self.server.launch()
+            self.server.await_up()
 
     def stop(self, mode: str = "fast") -> None:
         """`smart`, `fast` or `immediate`; waits until it is down."""
-        self.server.shutdown(mode)
+        with _told():
+            self.server.shutdown(mode)
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A new connection of psycopg, with autocommit; the caller closes it."""
@@ -99,22 +107,35 @@ class Controller:
         for role in roles:
             if role not in KILLABLE:
                 raise ValueError(f"there is no role {role!r}; there are {', '.join(KILLABLE)}")
-        self._cluster.server.kill([Victim(role) for role in roles])
+        with _told():
+            self._cluster.server.kill([Victim(role) for role in roles])
         if waits and roles != (str(Role.LOGGER),):
             self.settle()
 
     def settle(self) -> None:
         """Wait until the server is up again, and start it if it is down."""
-        self._cluster.server.settle()
+        with _told():
+            self._cluster.server.settle()
 
     def stop(self, role: str) -> None:
         """SIGSTOP, until `resume`."""
-        self._cluster.server.stop(Victim(role))
+        with _told():
+            self._cluster.server.stop(Victim(role))
 
     def resume(self, role: str) -> None:
         """SIGCONT."""
-        self._cluster.server.resume(Victim(role))
+        with _told():
+            self._cluster.server.resume(Victim(role))
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
         """Send any other signal; False if the process is gone."""
         return self._cluster.target.send(pid, number)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """As the one who asked is told of it: without the frames in between."""
+    try:
+        yield
+    except Unexpected as unexpected:
+        raise ClusterError(str(unexpected)) from None

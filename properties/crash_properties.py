@@ -10,7 +10,7 @@
 For each seed a run is done as by `chaos run --seed`: a workload works on a fresh database, faults
 strike, it recovers. After each recovery, and at the end, the function is called; an assertion in
 it that fails is a violation, and ends the run. The usual checkers judge the same run, unless
-another suite is named.
+another suite is named, or a bug was planted: then it is the function that has to see it.
 
 The function's first two parameters are the database (`chaos.inspection.Database`) and what the
 clients saw of it until then (`chaos.history.History`); what more it takes are fixtures.
@@ -30,22 +30,29 @@ from typing import Any, Final
 
 import pytest
 
+from chaos.disk.profiles import PROFILES
+from chaos.faults.catalogue import UnknownFault, parse_faults
 from chaos.history import History
 from chaos.inspection import Database
 from chaos.mutants.planting import planted
-from chaos.oracle import DEFAULT_SUITE, Violation
-from chaos.plan import Plan, Wishes, make_plan
+from chaos.oracle import DEFAULT_SUITE, UnknownName, Violation, load
+from chaos.plan import SCHEDULES, Plan, Wishes, make_plan
 from chaos.report.observer import Silent
 from chaos.report.words import verdict_line
 from chaos.session import Session, open_session, wish_options
+from chaos.targets.api import TargetUnusable
+from chaos.targets.catalogue import target_factory
 from chaos.verdict import Verdict
+from chaos.workloads.catalogue import WORKLOADS
 
 SEED: Final = "chaos_seed"
 RUNS: Final = "chaos_runs"
 OWN: Final = "property"
 """What a violation says that the function itself has found."""
+BARE_SUITE: Final = "properties.suites:bare"
+MOST_CLIENTS: Final = 30
 
-Function = Callable[..., None]
+Function = Callable[..., object]
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class CrashProperty:
 def crash_property(
     *,
     workload: str | None = None,
-    faults: Sequence[str] | None = None,
+    faults: str | Sequence[str] | None = None,
     seeds: int | Iterable[int] = 5,
     cycles: int | None = None,
     clients: int | None = None,
@@ -69,12 +76,25 @@ def crash_property(
     profile: str | None = None,
     target: str = "engine",
     schedule: str | None = None,
-    suite: str = DEFAULT_SUITE,
+    suite: str | None = DEFAULT_SUITE,
 ) -> Callable[[Function], Function]:
     """Decorate a test function. All is as for the options of `chaos run`; None leaves it to the
-    seed. `seeds`: so many, from 1 on, or which. `suite`: the checkers that judge as well.
+    seed. `seeds`: so many, from 1 on, or which. `suite`: the checkers that judge as well; None: the
+    function alone. ValueError when there is no such thing.
     """
-    chosen = range(1, seeds + 1) if isinstance(seeds, int) else tuple(seeds)
+    chosen = _seeds(seeds)
+    _check("workload", workload, WORKLOADS)
+    _check("profile", profile, PROFILES)
+    _check("schedule", schedule, SCHEDULES)
+    _check_range("cycles", cycles, None)
+    _check_range("clients", clients, MOST_CLIENTS)
+    try:
+        target_factory(target)
+        load(suite or BARE_SUITE)
+        if faults is not None:
+            faults = parse_faults(faults if isinstance(faults, str) else ",".join(faults))
+    except (UnknownName, UnknownFault) as error:
+        raise ValueError(f"crash_property: {error}") from error
     wishes = Wishes(
         target=target,
         schedule=schedule,
@@ -87,10 +107,31 @@ def crash_property(
     )
 
     def decorate(function: Function) -> Function:
-        own = CrashProperty(function, wishes, tuple(chosen), suite)
-        return _as_test(function, own)
+        return _as_test(function, CrashProperty(function, wishes, chosen, suite or BARE_SUITE))
 
     return decorate
+
+
+def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    chosen = tuple(range(1, seeds + 1)) if isinstance(seeds, int) else tuple(seeds)
+    if not chosen or not all(isinstance(seed, int) and seed >= 0 for seed in chosen):
+        raise ValueError(
+            f"crash_property: seeds is {seeds!r}; give how many, or which: range(1, 6)"
+        )
+    return chosen
+
+
+def _check(name: str, given: str | None, known: Iterable[str]) -> None:
+    if given is not None and given not in (names := sorted(known)):
+        raise ValueError(
+            f"crash_property: there is no {name} {given!r}; there are {', '.join(names)}"
+        )
+
+
+def _check_range(name: str, given: int | None, most: int | None) -> None:
+    if given is not None and (given < 1 or (most is not None and given > most)):
+        bounds = f"from 1 to {most}" if most is not None else "at least 1"
+        raise ValueError(f"crash_property: {name} is {given}, and must be {bounds}")
 
 
 def _as_test(function: Function, own: CrashProperty) -> Function:
@@ -125,6 +166,8 @@ class Runs:
     out: Path
     mutant: str | None = None
     budget_s: float | None = None
+    first: int | None = None
+    """Where seeds begin within a budget; None: with the property's own."""
     options: tuple[str, ...] = ()
     """What is to be given to pytest again, so that a seed's run is the same."""
     nodeid: str = ""
@@ -137,13 +180,12 @@ class Runs:
             self._check_seed(own, seed, given)
             return
         began = time.monotonic()
-        done = 0
-        for number in count(min(own.seeds)):
-            if done and time.monotonic() - began >= (self.budget_s or 0.0):
+        first = min(own.seeds) if self.first is None else self.first
+        for number in count(first):
+            if number > first and time.monotonic() - began >= (self.budget_s or 0.0):
                 break
             self._check_seed(own, number, given)
-            done += 1
-        self.note("chaos_seeds", f"{min(own.seeds)}..{min(own.seeds) + done - 1}")
+            self.note("chaos_seeds", f"{first}..{number}")
 
     def close(self) -> None:
         """End everything that was started."""
@@ -159,11 +201,14 @@ class Runs:
         command = self._command(seed)
         try:
             result = session.run(plan, command)
+        except TargetUnusable as error:
+            pytest.fail(f"seed {seed} could not be run: {error}", pytrace=False)
         finally:
             session.inspector = None
         verdict = Verdict(result["verdict"])
+        is_error = inspector.raised is not None and verdict is Verdict.HARNESS_BROKEN
         self.note("chaos_seed", str(seed))
-        self.note("chaos_verdict", str(verdict))
+        self.note("chaos_verdict", "error in the test" if is_error else str(verdict))
         self.note("chaos_digest", str(result["digest"]))
         if verdict is Verdict.HELD:
             return
@@ -172,16 +217,17 @@ class Runs:
         self.note("chaos_replay", command)
         if result["bundle"] is not None:
             self.note("chaos_bundle", result["bundle"])
-        told = _story(result, plan, own.wishes, command)
+        told = [f"in the run of seed {seed}"] if is_error else _story(result, plan, own.wishes)
+        told.append(f"run it again: {command}")
         if inspector.raised is not None:
-            inspector.raised.add_note(told)
+            inspector.raised.add_note("\n".join(told))
             raise inspector.raised
-        pytest.fail(told, pytrace=False)
+        pytest.fail("\n".join(told), pytrace=False)
 
     def _session(self, own: CrashProperty) -> Session:
-        key = (own.wishes.target, own.suite)
+        key = (own.wishes.target, BARE_SUITE if self.mutant else own.suite)
         if key not in self._sessions:
-            self._sessions[key] = open_session(own.wishes, own.suite, self.out, Silent())
+            self._sessions[key] = open_session(own.wishes, key[1], self.out, Silent())
         return self._sessions[key]
 
     def _command(self, seed: int) -> str:
@@ -199,7 +245,8 @@ class _Inspector:
 
     def __call__(self, database: Database, history: History) -> Iterable[Violation]:
         try:
-            self._function(database, history, **self._given)
+            if (answer := self._function(database, history, **self._given)) is not None:
+                raise TypeError(f"{self._function.__name__} returned {answer!r}: it has to assert")
         except (AssertionError, pytest.fail.Exception) as error:
             self.raised = error.with_traceback(self._own_part(error.__traceback__))
             said = str(error).partition("\n")[0] or "an assertion failed"
@@ -215,13 +262,13 @@ class _Inspector:
         return frames
 
 
-def _story(result: Mapping[str, Any], plan: Plan, wishes: Wishes, command: str) -> str:
-    """What is told of a run that did not hold; the last line runs it again."""
-    lines = [verdict_line(result)]
-    lines += [f"  {one['check']}: {one['message']}" for one in result["violations"]]
+def _story(result: Mapping[str, Any], plan: Plan, wishes: Wishes) -> list[str]:
+    """What is told of a run that did not hold."""
+    lines = [f"{one['check']}: {one['message']}" for one in result["violations"]]
+    lines.append(verdict_line(result))
     options = wish_options(replace(wishes, mutant=plan.mutant))
-    lines.append(f"the load and the faults are those of: chaos run --seed {plan.seed} "
-                 + shlex.join(options))  # fmt: skip
+    command = shlex.join(["chaos", "run", "--seed", str(plan.seed), *options])
+    lines.append(f"load and faults are those of: {command}")
     if result["bundle"] is not None:
         lines.append(f"bundle: {result['bundle']}")
-    return "\n".join([*lines, f"run it again: {command}"])
+    return lines

@@ -2,8 +2,10 @@
 
 Options
     --chaos-seeds N|A..B   these seeds for each crash property, instead of its own
-    --chaos-budget S       as many seeds as so many seconds allow, for each crash property
-    --chaos-mutant NAME    plant that bug first: a property that then holds does not look there
+    --chaos-budget S       as many seeds as so many seconds allow, for each crash property; from the
+                           first of --chaos-seeds on
+    --chaos-mutant NAME    plant that bug first, and let the property alone judge: if it then holds,
+                           it does not see the bug
     --chaos-out DIR        where the bundles of failing seeds go
 
 A failing seed is a failing test, `test_name[seed-7]`. Its report and the end of the session's
@@ -84,10 +86,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The seeds that failed, where their bundles are, and how to do each again: last."""
+    """Which seeds fitted into the budget; then those that failed, where their bundles are, and how
+    to do each again: last.
+    """
+    for report in terminalreporter.getreports("passed"):
+        told = dict(getattr(report, "user_properties", ()))
+        if "chaos_seeds" in told:
+            terminalreporter.line(f"{report.nodeid}: seeds {told['chaos_seeds']} held")
     lines = []
     for report in [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]:
-        told = dict(report.user_properties)
+        told = dict(getattr(report, "user_properties", ()))  # none, if it could not be collected
         if "chaos_replay" in told:
             lines.append(f"{report.nodeid}: {told['chaos_verdict'].replace('_', ' ')}")
             lines += [f"  {told[name]}" for name in reversed(TOLD) if name in told]
@@ -108,6 +116,7 @@ def _chaos_session(pytestconfig: pytest.Config) -> Iterator[Runs]:
         out=_relative(out),
         mutant=mutant,
         budget_s=pytestconfig.getoption("--chaos-budget"),
+        first=next(iter(_seeds(pytestconfig)), None),
         options=("--chaos-mutant", mutant) if mutant else (),
     )
     yield runs

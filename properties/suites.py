@@ -45,3 +45,8 @@ def default() -> Sequence[Checker]:
         Leftovers(),
         Files(),
     )
+
+
+def bare() -> Sequence[Checker]:
+    """What every run needs, whatever else judges it: a whole history, a database that answers."""
+    return (WellFormed(), Liveness())

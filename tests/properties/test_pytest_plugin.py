@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from properties import crash_property
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "example" / "test_crashes.py"
@@ -89,12 +92,65 @@ def test_an_assertion_that_fails_is_a_violation_with_its_own_lines_shown(
     assert "chaos/run.py" not in said
 
 
-def test_an_error_in_the_function_is_its_own_and_no_violation(short: pytest.Pytester) -> None:
-    write(short, "cluster.query('SELECT nothing FROM nowhere')")
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("cluster.query('SELECT nothing FROM nowhere')", "42P01 relation*nowhere*does not exist"),
+        ("cluster.query('DELETE FROM accounts')", "25006 *read-only transaction"),
+        ("return False", "test_it returned False: it has to assert"),
+    ],
+)
+def test_an_error_in_the_function_is_its_own_and_no_violation(
+    short: pytest.Pytester, body: str, said: str
+) -> None:
+    write(short, body)
     result = run(short)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*QueryRefused: 42P01 relation*nowhere*does not exist*"])
-    result.stdout.fnmatch_lines(["*harness broken*"])
+    result.stdout.fnmatch_lines([f"*{said}*", "*test_it?seed-1?: error in the test"])
+    assert "harness broken" not in result.stdout.str()
+    assert "chaos/inspection.py" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"workload": "bnak"}, "there is no workload 'bnak'; there are append, bank"),
+        ({"faults": "backnd"}, "there is no fault 'backnd'"),
+        ({"profile": "zfs"}, "there is no profile 'zfs'"),
+        ({"schedule": "fast"}, "there is no schedule 'fast'; there are baton, free"),
+        ({"target": "oracle"}, "oracle"),
+        ({"suite": "no.such:suite"}, "there is no module 'no.such'"),
+        ({"seeds": "1..3"}, "seeds is '1..3'"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"cycles": 0}, "cycles is 0, and must be at least 1"),
+        ({"clients": 500}, "clients is 500, and must be from 1 to 30"),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_is_written(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        crash_property(**given)
+
+
+def test_a_group_of_faults_is_what_it_is_on_the_command_line() -> None:
+    @crash_property(faults="kill,power-loss")
+    def property_of_all(cluster: object, history: object) -> None:
+        """Holds."""
+
+    own = property_of_all.__dict__["crash_property"]
+    assert {"backend", "postmaster", "power-loss"} <= set(own.wishes.faults)
+
+
+def test_a_planted_bug_has_to_be_seen_by_the_property_itself(short: pytest.Pytester) -> None:
+    write(short, "pass", seeds=3)
+    result = run(short, "--chaos-mutant", "update-is-not-rechecked")
+    result.assert_outcomes(passed=3)
+
+
+def test_a_file_that_cannot_be_collected_is_told_of_as_ever(short: pytest.Pytester) -> None:
+    short.makepyfile("import no_such_module")
+    result = run(short)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "AttributeError" not in result.stdout.str() + result.stderr.str()
 
 
 def test_what_a_function_takes_beside_the_two_are_fixtures(short: pytest.Pytester) -> None:
@@ -117,6 +173,7 @@ def test_a_budget_is_used_up_with_one_seed_after_the_other(short: pytest.Pyteste
     write(short, "pass")
     result = run(short, "--chaos-budget", "3", "--junitxml", "budget.xml")
     result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*test_it?budget?: seeds 1..* held"])
     text = (short.path / "budget.xml").read_text(encoding="utf-8")
     assert re.search(r'name="chaos_seeds" value="1\.\.\d+"', text)
 
