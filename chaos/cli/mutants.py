@@ -25,6 +25,7 @@ from chaos.mutants.planting import Mutant, find_mutant, mutant_names
 from chaos.oracle import DEFAULT_SUITE, UnknownName
 from chaos.plan import BATON, Wishes
 from chaos.report.mutants import (
+    cut_off_text,
     list_mutants,
     matrix_markdown,
     row_text,
@@ -48,8 +49,8 @@ SHRINK_ATTEMPTS: Final = 120
               help="Go on until it was caught so often, to learn who sees it.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=None,
               help="How many hunts at once.  [default: one per CPU]")  # fmt: skip
-@click.option("--only", "only", multiple=True, metavar="NAME",
-              help="Of this mutant alone; may be repeated.")  # fmt: skip
+@click.option("--only", "only", multiple=True, metavar="NAME,...",
+              help="Of these mutants alone; may be repeated.")  # fmt: skip
 @click.option("--naive", is_flag=True,
               help="Compare with killing at random moments, with as much CPU.")  # fmt: skip
 @click.option("--shrink", "with_shrink", is_flag=True,
@@ -76,9 +77,17 @@ def mutants(
     markdown: bool,
     as_json: bool,
 ) -> None:
-    """List the bugs that can be planted in the engine, or hunt for each of them."""
+    """List the bugs that can be planted in the engine, or hunt for each of them.
+
+    What a mutant breaks is told in words, or is the id of a rule, such as CKPT-2: those are stated
+    in the READMEs of engine/.
+    """
+    asked = [name.strip() for text in only for name in text.split(",")]
+    names = list(dict.fromkeys(filter(None, asked)))
+    if only and not names:
+        raise click.UsageError("--only names no mutant; `chaos mutants` lists them")
     try:
-        chosen = [find_mutant(name) for name in (only or mutant_names())]
+        chosen = [find_mutant(name) for name in (names or mutant_names())]
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
@@ -94,8 +103,9 @@ def mutants(
     hunts = [Hunt(one, range(seeds), catches, naive) for one in chosen]
     limits = Limits(attempts) if with_shrink else None
     jobs = min(jobs or len(os.sched_getaffinity(0)), len(hunts))
+    waiting = Console(stderr=True)
     try:
-        with Progress(console, is_silent=as_json) as progress:
+        with Progress(waiting, is_silent=as_json) as progress:
             rows, is_interrupted = _rows(hunts, jobs, suite, limits, progress)
     except (UnknownName, CandidateRefused) as error:
         raise click.UsageError(str(error)) from error
@@ -115,7 +125,14 @@ def mutants(
         show_matrix(console, found)
     if out is not None:
         out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    sys.exit(INTERRUPTED if is_interrupted else _status(found["mutants"]))
+    if is_interrupted:
+        undone = [hunt for hunt in hunts if hunt.mutant.name not in rows]
+        cut_off = {hunt.mutant.name: hunt.runs for hunt in undone if hunt.is_begun}
+        unshrunk = [name for name, row in rows.items() if limits and "shrunk" not in row]
+        told = cut_off_text(cut_off, len(undone) - len(cut_off), unshrunk)
+        click.echo(told, err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(_status(found["mutants"]))
 
 
 def _described(one: Mutant) -> dict[str, Any]:
@@ -142,8 +159,7 @@ def _rows(
         try:
             for hunt in hunt_all(hunts, crew, progress.tell):
                 row = rows[hunt.mutant.name] = hunt.to_object()
-                if not sys.stdout.isatty():
-                    click.echo(row_text(row), err=True)
+                progress.note(row_text(row))
             if limits is not None:
                 for done, hunt in enumerate(hunts):
                     progress.tell(f"shrinking {hunt.mutant.name}; mutants", done, len(hunts), 0)

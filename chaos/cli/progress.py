@@ -1,4 +1,4 @@
-"""What is going on, in one line on a terminal."""
+"""What is going on, in one line on a terminal; and what is over, in lines that stay."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ EVERY_S: Final = 0.1
 
 
 class Progress:
-    """Use as a context manager; on anything but a terminal it says nothing."""
+    """Use as a context manager; on anything but a terminal it says nothing but its notes."""
 
     def __init__(self, console: Console, *, is_silent: bool) -> None:
         shows = console.is_terminal and not is_silent
+        self._console = console
         self._status: Status | None = console.status("") if shows else None
         self._next = 0.0
 
@@ -35,3 +36,7 @@ class Progress:
         self._next = time.monotonic() + EVERY_S
         told = f"{what} {done:,} of {of:,}" if of else what
         self._status.update(told + (f", {violating:,} violating" if violating else ""))
+
+    def note(self, line: str) -> None:
+        """A line that stays, above the one that changes."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

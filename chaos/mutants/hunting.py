@@ -69,6 +69,7 @@ class Hunt:
     broken: list[str] = field(default_factory=list)
     clean: str | None = None
     naive: Naive | None = None
+    is_begun: bool = False
     plan: Plan | None = None
     """The first that caught it."""
     result: Result | None = None
@@ -76,6 +77,7 @@ class Hunt:
 
     def next_plan(self) -> Plan | None:
         """What to run next; None when all is done."""
+        self.is_begun = True
         if self.phase is Phase.HUNTING:
             if self.runs < len(self.seeds) and len(self.seen) < self.catches and not self.broken:
                 return make_plan(self.seeds[self.runs], self.wishes())

@@ -70,8 +70,9 @@ def _go_on(
 
 
 def _progress(hunt: Hunt) -> str:
-    where = f" {hunt.phase.value}" if hunt.phase is not Phase.HUNTING else f" seed {hunt.runs}"
-    return hunt.mutant.name + where
+    if hunt.phase is not Phase.HUNTING:
+        return f"{hunt.mutant.name} {hunt.phase.value}"
+    return f"{hunt.mutant.name} seed {hunt.runs + 1} of {len(hunt.seeds)}"
 
 
 class _Silent:

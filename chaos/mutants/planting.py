@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, Final, Protocol, cast
 
 from chaos.oracle import UnknownName, load
@@ -19,6 +20,8 @@ from chaos.verdict import Verdict
 
 REGISTRY: Final = "properties.mutants.registry"
 APPLY: Final = "properties.mutants.applying:apply"
+MOST_MEANT: Final = 3
+"""Names told to somebody whose name is none."""
 
 
 class Mutant(Protocol):
@@ -40,10 +43,14 @@ def mutant_names() -> list[str]:
 
 
 def find_mutant(name: str) -> Mutant:
-    """UnknownName when there is none."""
+    """UnknownName when there is none, with a few that may be meant."""
     if name not in (names := mutant_names()):
-        near = [other for other in names if name in other] or names
-        raise UnknownName(f"there is no mutant {name!r}; there are {', '.join(near)}")
+        begun = [other for other in names if name and other.startswith(name)]
+        within = [other for other in names if name and name in other]
+        like = get_close_matches(name, names, MOST_MEANT)
+        near = list(dict.fromkeys((*begun, *like, *within)))[:MOST_MEANT]
+        meant = f": did you mean {' or '.join(near)}?" if near else ";"
+        raise UnknownName(f"there is no mutant {name!r}{meant} `chaos mutants` lists them")
     return cast(Mutant, load(f"{REGISTRY}:mutant")(name))
 
 

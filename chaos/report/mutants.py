@@ -13,16 +13,23 @@ from chaos.report.words import counted
 
 ALONE: Final = "*"
 """Behind a checker that nobody else agreed with."""
+RULES: Final = (
+    "breaks: a rule in words, or its id; ids are stated in the READMEs of engine/"
+    " (grep -rn CKPT-2 engine)."
+)
+"""What the column of that name has."""
 
 
 def list_mutants(console: Console, mutants: Sequence[Mutant]) -> None:
     """Name, rule, bug, what exposes it."""
-    table = _table(f"{len(mutants)} mutants")
-    for heading in ("mutant", "breaks", "mirrors", "exposed by"):
+    table = _table(counted(len(mutants), "mutant"))
+    table.add_column("mutant", no_wrap=True)
+    for heading in ("breaks", "mirrors", "exposed by"):
         table.add_column(heading, overflow="fold")
     for one in mutants:
         table.add_row(one.name, one.breaks, one.mirrors, exposed_by(one))
-    console.print(table, markup=False)
+    console.print(RULES, highlight=False, soft_wrap=True)
+    _print(console, table)
 
 
 def exposed_by(mutant: Mutant) -> str:
@@ -37,8 +44,9 @@ def exposed_by(mutant: Mutant) -> str:
 def show_matrix(console: Console, found: Mapping[str, Any]) -> None:
     """A row per mutant, then a row per checker; what is wrong last."""
     rows: list[Mapping[str, Any]] = found["mutants"]
-    table = _table(f"{len(rows)} mutants, at most {found['seeds']} seeds each")
-    table.add_column("mutant", overflow="fold")
+    at_most = counted(found["seeds"], "seed")
+    table = _table(f"{counted(len(rows), 'mutant')}, at most {at_most} each")
+    table.add_column("mutant", no_wrap=True)
     table.add_column("seeds", justify="right")
     table.add_column("CPU s", justify="right")
     table.add_column("seen by (* alone)", overflow="fold")
@@ -53,13 +61,14 @@ def show_matrix(console: Console, found: Mapping[str, Any]) -> None:
         cells += [naive_text(row["naive"])] if has_naive else []
         cells += [size_text(row.get("shrunk"))] if has_shrunk else []
         table.add_row(*cells, style="" if row["caught"] else "bold red")
-    console.print(table, markup=False)
+    _print(console, table)
     table = _table("checkers")
-    for heading in ("checker", "mutants seen", "only catcher of"):
-        table.add_column(heading, overflow="fold", justify="right" if "seen" in heading else "left")
+    table.add_column("checker", no_wrap=True)
+    table.add_column("mutants seen", justify="right")
+    table.add_column("only catcher of", overflow="fold")
     for name, row in found["checkers"].items():
         table.add_row(name, str(len(row["sees"])), ", ".join(row["only"]) or "-")
-    console.print(table, markup=False)
+    _print(console, table)
     for row in rows:
         for line in troubles(row):
             console.print(f"{row['mutant']}: {line}", style="red", markup=False, highlight=False)
@@ -123,7 +132,8 @@ def size_text(size: Mapping[str, Any] | None) -> str:
     """The smallest run."""
     if size is None:
         return "-"
-    return f"{size['cycles']} cycles, {size['clients']} clients, {size['operations']} operations"
+    parts = [counted(size[f"{noun}s"], noun) for noun in ("cycle", "client", "operation")]
+    return ", ".join(parts)
 
 
 def troubles(row: Mapping[str, Any]) -> list[str]:
@@ -135,6 +145,27 @@ def troubles(row: Mapping[str, Any]) -> list[str]:
         seen = sorted({pair for run in row["misnamed"] for pair in run})
         lines.append("not caught" + (f"; seen by {', '.join(seen)}" if seen else ""))
     return lines
+
+
+def cut_off_text(cut_off: Mapping[str, int], waiting: int, unshrunk: Sequence[str]) -> str:
+    """What an interruption left undone: hunts that had begun, and how many had not; runs that were
+    caught, and not shrunk.
+    """
+    parts = [f"{name} was cut off after {counted(runs, 'run')}" for name, runs in cut_off.items()]
+    parts += [f"{counted(waiting, 'hunt')} had not begun"] if waiting else []
+    parts += [f"not shrunk: {', '.join(unshrunk)}"] if unshrunk else []
+    return "interrupted: " + ("; ".join(parts) or "all hunts were over")
+
+
+def _print(console: Console, table: Table) -> None:
+    """The table; where it goes into a file, without the blanks that fill its lines."""
+    if console.is_terminal:
+        console.print(table, markup=False)
+        return
+    with console.capture() as captured:
+        console.print(table, markup=False)
+    for line in captured.get().splitlines():
+        console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(title: str) -> Table:

@@ -179,7 +179,8 @@ def verdict_line(result: Mapping[str, Any]) -> str:
     """How one run ended, in a line."""
     operations = result["operations"]
     line = (
-        f"seed {result['seed']}: {result['verdict'].replace('_', ' ')}, {result['cycles']} cycles,"
+        f"seed {result['seed']}: {result['verdict'].replace('_', ' ')},"
+        f" {counted(result['cycles'], 'cycle')},"
         f" {result['acknowledged']} transactions acknowledged, {operations['info']} unknown,"
         f" {counted(result['replayed_records'], 'record')} replayed, {result['seconds']:.1f} s"
     )

@@ -6,16 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+import chaos.cli.mutants
 import chaos.session
 from chaos.cli.commands import commands
-from chaos.mutants.planting import mutant_names
+from chaos.cli.entry import Interrupted
+from chaos.mutants.hunting import Hunt
+from chaos.mutants.planting import find_mutant, mutant_names
 from chaos.oracle import DEFAULT_SUITE
 from chaos.plan import Wishes, make_plan
+from chaos.report.mutants import list_mutants
 from chaos.report.observer import Silent
 from chaos.session import open_session
 from tests.chaos.command import ROOT
@@ -92,6 +99,8 @@ def test_wrong_usage_is_refused() -> None:
         (("run", "--mutant", "no-such-bug"), "there is no mutant 'no-such-bug'"),
         (("run", "--mutant", CAUGHT_SOON, "--target", "postgres"), "mutants are of the engine"),
         (("mutants", "--only", "no-such-bug"), "there is no mutant 'no-such-bug'"),
+        (("mutants", "--only", "commit-befor-flush"), "did you mean commit-before-flush"),
+        (("mutants", "--only", ","), "--only names no mutant"),
         (("selftest", "--mutant", "no-such-bug"), "the harness has no mutant"),
     ):
         done = CliRunner().invoke(commands, arguments)
@@ -104,6 +113,40 @@ def test_mutants_are_listed() -> None:
     listed = [json.loads(line)["name"] for line in done.output.splitlines()]
     assert listed == mutant_names()
     assert CAUGHT_SOON in listed
+
+
+def test_only_takes_names_with_commas_and_again_and_again() -> None:
+    arguments = ("--only", f"wal-not-synced, {CAUGHT_SOON}", "--only", "two-postmasters,")
+    done = CliRunner().invoke(commands, ("mutants", "--json", *arguments))
+    listed = [json.loads(line)["name"] for line in done.output.splitlines()]
+    assert listed == ["wal-not-synced", CAUGHT_SOON, "two-postmasters"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_names_are_never_folded_and_no_line_ends_with_blanks(width: int) -> None:
+    file = StringIO()
+    list_mutants(Console(file=file, width=width), [find_mutant(name) for name in mutant_names()])
+    lines = file.getvalue().splitlines()
+    assert [name for name in mutant_names() if not any(name in line for line in lines)] == []
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert "grep -rn CKPT-2 engine" in lines[0]
+
+
+def test_an_interrupted_matrix_says_what_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(hunts: Sequence[Hunt], *_: object) -> Iterator[Hunt]:
+        over, begun, _waiting = hunts
+        yield over
+        begun.next_plan()
+        begun.runs = 3
+        raise Interrupted
+
+    monkeypatch.setattr(chaos.cli.mutants, "hunt_all", cut_off)
+    names = f"two-postmasters,wal-not-synced,{CAUGHT_SOON}"
+    done = CliRunner().invoke(commands, ("mutants", "--matrix", "--only", names))
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == (
+        "interrupted: wal-not-synced was cut off after 3 runs; 1 hunt had not begun"
+    )
 
 
 def test_matrix_hunts_and_writes(scratch: Path) -> None:
