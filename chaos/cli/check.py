@@ -1,16 +1,19 @@
 """`chaos check`: the isolation checker alone, on a history from anywhere; or all the checkers of a
 run, on a history that a run has left.
 
-Exit status: 0 the model held, 1 it was violated, 2 wrong usage or a file that is no history, 3 the
-history cannot tell, 4 it cannot be one that a run has left. 130 when interrupted.
+Exit status: 0 the model held, 1 it was violated, 2 wrong usage or a file that is no history (one
+line tells it, `chaos check: FILE:LINE: why`), 3 the history cannot tell, 4 it cannot be one that a
+run has left. 130 when interrupted.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 from rich.console import Console
@@ -29,10 +32,24 @@ JUDGING: Final = "properties.judging"
 WORKLOADS: Final = ("list-append", "rw-register")
 VERDICTS: Final = {True: Verdict.HELD, False: Verdict.VIOLATED, None: Verdict.NOT_MEASURED}
 STYLES: Final = {True: "bold green", False: "bold red", None: "bold yellow"}
+BEGIN: Final = "begin"
+"""The first event of every run of chaos."""
+OURS: Final = ("txn", "rw")
+"""Transactions over lists, over registers."""
+
+
+class Refused(click.ClickException):
+    """A file is not what it must be: that is told, and nothing about usage."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """In one line."""
+        click.echo(f"chaos check: {self.message}", err=True, file=file)
 
 
 @click.command()
-@click.argument("history", type=click.Path(exists=True, path_type=Path))
+@click.argument("history", type=click.Path(path_type=Path))
 @click.option("--model", default="strict-serializable", show_default=True, metavar="MODEL",
               help="What must have held: read-committed, snapshot-isolation, ...")  # fmt: skip
 @click.option("--workload", type=click.Choice(WORKLOADS),
@@ -58,6 +75,9 @@ def check(
 
     HISTORY is a history of transactions over lists (append and r) or registers (w and r), as Jepsen
     writes it, in EDN or JSON; or the directory that a run of chaos has left.
+
+    The exit status is 0 if the model held, 1 if it was violated, 2 if HISTORY is no history, 3 if
+    it cannot tell, and with --checkers 4 if no run can have left it.
     """
     if (dot or svg) and out is None:
         raise click.UsageError("say with --out where the drawings go")
@@ -83,26 +103,46 @@ def check(
         for number, line in enumerate(text):
             style = STYLES[report.verdict.valid] if number == 0 else ""
             console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+    _point_to_the_checkers(history, report)
     sys.exit(EXIT_STATUS[VERDICTS[report.verdict.valid]])
 
 
 def _file_of(history: Path) -> Path:
     """The history itself; of a bundle, the one in it."""
+    if not history.exists():
+        raise Refused(f"{history}: there is no such file")
     if not history.is_dir():
         return history
     if not (history / HISTORY).exists():
-        raise click.UsageError(f"{history} is no directory that a run has left: no {HISTORY} in it")
+        raise Refused(f"{history}: no directory that a run has left: there is no {HISTORY} in it")
     return history / HISTORY
+
+
+def _point_to_the_checkers(history: Path, report: Any) -> None:
+    """Whoever gave a run that had no lists and no registers wants its other checkers."""
+    left_out = report.history.left_out
+    if BEGIN in left_out and not report.history.transactions and not {*OURS} & {*left_out}:
+        click.echo(
+            "The workload of this run has no lists and no registers, so nothing was judged. All"
+            f" checkers of a run: chaos check --checkers {shlex.quote(str(history))}",
+            err=True,
+        )
 
 
 def _ask_the_checkers(path: Path, *, as_json: bool) -> int:
     """The exit status of what the checkers of a run say of its history."""
+    wanted = f"--checkers wants the directory that a run has left, or the {HISTORY} in it"
     try:
         events = read_history(path)
     except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refused(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: not text in UTF-8; {wanted}") from error
+    except (ValueError, RecursionError) as error:
+        where = next(iter(re.findall(rf"^{re.escape(str(path))}:\d+", str(error))), path)
+        raise Refused(f"{where}: not an event of a run's history; {wanted}") from error
+    if not events:
+        raise Refused(f"{path}: there is no event in it; {wanted}")
     try:
         found = load(f"{JUDGING}:judge")(events)
     except HarnessBroken as broken:
@@ -131,9 +171,9 @@ def _judge(
                 progress=lambda what, done, of: progress.tell(what, done, of, 0),
             )
     except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror or error}") from error
+        raise Refused(f"{path}: {error.strerror or error}") from error
     except load(f"{LIBRARY}:NoHistory") as error:
-        raise click.UsageError(str(error)) from error
+        raise Refused(str(error)) from error
 
 
 def _write(out: Path, report: Any, text: list[str], found: Any, *, dot: bool, svg: bool) -> None:

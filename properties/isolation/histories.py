@@ -123,7 +123,11 @@ def read_history(
     except json.JSONDecodeError as error:
         raise NoHistory(f"{path}:{error.lineno}: this is no JSON: {error.msg}") from error
     except UnicodeDecodeError as error:
-        raise NoHistory(f"{path}: not text in UTF-8, after line {line}") from error
+        after = f", after line {line}" if line else ""
+        hint = "; if it is compressed, its name must end in .gz" if path.suffix != ".gz" else ""
+        raise NoHistory(
+            f"{path}: not text in UTF-8{after}: a history is EDN or JSON{hint}"
+        ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise NoHistory(f"{path}: not compressed as its name says: {error}") from error
     except RecursionError as error:
@@ -270,6 +274,11 @@ class _Pairing:
             self._left_out[name] = self._left_out.get(name, 0) + 1
             return
         kind = TYPES.get(type_) if isinstance(type_, str) else None
+        if type_ is None:
+            what = f"a map of {', '.join(map(str, event))}" if event else "an empty map"
+            raise self._error(
+                line, f"{_cut(what)} is no operation: it has no type (invoke, ok, fail, info)"
+            )
         if kind is None:
             raise self._error(
                 line, f"{_short(type_)} is no type of an event: invoke, ok, fail, info"
@@ -429,5 +438,8 @@ def _hashable(value: Any) -> Any:
 
 def _short(value: Any) -> str:
     """For a message."""
-    text = to_edn(value)
+    return _cut(to_edn(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."

@@ -147,6 +147,8 @@ MALFORMED: dict[str, bytes] = {
     "bytes": bytes(range(256)),
     "compressed": gzip.compress(WRITE_SKEW.encode()),
     "zeros": bytes(4096),
+    "an empty map": b"{}",
+    "a word of JSON": b"true",
     "a number too long": b"{:index " + b"9" * 10_000 + b"}",
 }
 
@@ -156,7 +158,27 @@ def test_a_file_that_is_no_history_is_wrong_usage_and_named(file: Path, content:
     file.write_bytes(content)
     result = check(file)
     assert result.exit_code == 2
-    assert f"Error: {file}" in result.output
+    assert result.output.startswith(f"chaos check: {file}")
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+def test_what_the_checkers_of_a_run_want_is_told(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    result = check(file, "--checkers")
+    assert result.exit_code == 2
+    assert result.output.startswith(f"chaos check: {file}")
+    assert "--checkers wants the directory that a run has left" in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_a_run_without_lists_and_registers_is_pointed_to_the_checkers(tmp_path: Path) -> None:
+    begin = Event(0, 0, "info", "nemesis", "begin", {"workload": "bank"})
+    write_history(tmp_path / "history.jsonl", [begin])
+    result = check(tmp_path)
+    assert result.exit_code == 3
+    assert "no lists and no registers" in result.stderr
+    assert f"chaos check --checkers {tmp_path}" in result.stderr
 
 
 def test_what_cannot_be_read_or_written_is_wrong_usage(file: Path, tmp_path: Path) -> None:

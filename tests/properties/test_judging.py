@@ -73,7 +73,7 @@ def test_chaos_check_asks_all_checkers_of_a_history_that_a_run_has_left(tmp_path
 def test_chaos_check_says_what_is_no_history_of_a_run(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     for text, status, why in (
-        ("[]\n", 2, "history.jsonl:1: not an event"),
+        ("[]\n", 2, "history.jsonl:1: not an event of a run's history; --checkers wants"),
         ('{"index": 1, "time_us": 0, "type": "info", "process": 0, "f": "x"}\n', 4, "broken"),
     ):
         path.write_text(text)
