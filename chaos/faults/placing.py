@@ -71,6 +71,10 @@ DIES_FIRST: Final = {
     INTERLOCK: "postmaster",
 }
 HELD: Final = parse_fault("bgwriter buffer-written: stop 300ms")
+WAITED_FOR: Final = {
+    ("walwriter", "wake"): parse_fault("walwriter wal-written-not-synced: stop 20ms"),
+}
+"""Under load: whom others must be waiting for, and how they are made to."""
 AT_BIRTH: Final = frozenset({"begin", "open", "close", "pread", "pread_into", "file_size", "stat"})
 """A backend reads the catalogs when it is born, and little afterwards."""
 PIECES: Final = 200
@@ -183,6 +187,8 @@ class Placer:
         driver, tally = self._driver, self._driver.tally
         if place.role == "checkpointer":
             self._begin_checkpoint()
+        holding = WAITED_FOR.get((place.role, place.call))
+        held = target.arm(holding) if holding is not None else -1
         goal = tally.started + LOAD_OPERATIONS
         if place.role == "postmaster" or (place.role == "backend" and place.call in AT_BIRTH):
             self._visit(target, number)
@@ -191,6 +197,8 @@ class Placer:
             was_accepting, driver.accepting = driver.accepting, False
             driver.pump(idle_s, lambda: target.has_struck(number))
             driver.accepting = was_accepting
+        if holding is not None:
+            target.disarm(held)
 
     def _visit(self, target: ArmsFaults, number: int) -> None:
         """Clients come and go."""

@@ -28,6 +28,7 @@ def session() -> Iterator[Session]:
     [
         ("backend", "sleep", "truncating"),
         ("bgwriter", "wake", "holding"),
+        ("walwriter", "wake", "load"),
         ("startup", "sleep", "holding"),
         ("startup", "rename", "filling"),
         ("postmaster", "process_exists", "interlock"),
@@ -44,7 +45,7 @@ def test_a_process_is_killed_where_it_comes_only_because_of_others(
         interlock=occasion == "interlock",
     )
     plan = replace(
-        make_plan(7, WISHES),
+        make_plan(7, replace(WISHES, clients=8 if role == "walwriter" else 2)),
         cycles=(Cycle(1, fault, None, 5),),
         settings=FILLING_SETTINGS | {"max_wal_size": "8MB"},
         wal_segment_mb=1,
