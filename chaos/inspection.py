@@ -28,6 +28,11 @@ class QueryRefused(Exception):
     """The database has answered with an error: `SQLSTATE message`."""
 
 
+def is_failure_of_the_server(refused: QueryRefused) -> bool:
+    """Whether the query is not to blame: damaged data, an internal error, a failing disk."""
+    return str(refused).startswith(("XX", "58"))
+
+
 class Database:
     """A database that is quiet: no client has a transaction open.
 

@@ -145,7 +145,7 @@ class Run:
                 self._note_calm()
                 why = "no answer" if event is None else event.error
                 raise HarnessBroken(f"the workload's tables could not be created: {why}")
-        if self.plan.profile is not None or self.plan.settings.get("synchronous_commit") == "off":
+        if self.plan.profile is not None or is_asynchronous(self.plan.settings):
             # the tables are no part of what may be lost, and their pages are changed from now on
             self._do_alone(checkpoint())
         self.driver.accepting = True
@@ -328,6 +328,8 @@ class Run:
         """How an operation ended that an inspector wanted done."""
         ending = self._how_alone(operation)
         if ending not in ("ok", "fail"):
+            self._hear()
+            self._note_calm()
             raise HarnessBroken(f"{operation.value!r} without any fault ended in {ending}")
         return self.history.events[-1]
 

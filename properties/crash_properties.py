@@ -33,12 +33,13 @@ import pytest
 from chaos.disk.profiles import PROFILES
 from chaos.faults.catalogue import UnknownFault, parse_faults
 from chaos.history import History
-from chaos.inspection import Database
+from chaos.inspection import Database, QueryRefused, is_failure_of_the_server
 from chaos.mutants.planting import planted
 from chaos.oracle import DEFAULT_SUITE, UnknownName, Violation, load
 from chaos.plan import SCHEDULES, Plan, Wishes, make_plan
 from chaos.report.observer import Silent
 from chaos.report.words import verdict_line
+from chaos.run import Ended
 from chaos.session import Session, open_session, wish_options
 from chaos.targets.api import TargetUnusable
 from chaos.targets.catalogue import target_factory
@@ -113,7 +114,11 @@ def crash_property(
 
 
 def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
-    chosen = tuple(range(1, seeds + 1)) if isinstance(seeds, int) else tuple(seeds)
+    chosen: tuple[Any, ...] = ()
+    if isinstance(seeds, int):
+        chosen = tuple(range(1, seeds + 1))
+    elif isinstance(seeds, Iterable):
+        chosen = tuple(seeds)
     if not chosen or not all(isinstance(seed, int) and seed >= 0 for seed in chosen):
         raise ValueError(
             f"crash_property: seeds is {seeds!r}; give how many, or which: range(1, 6)"
@@ -139,6 +144,8 @@ def _as_test(function: Function, own: CrashProperty) -> Function:
     parameters = list(inspect.signature(function).parameters.values())
     if len(parameters) < 2:
         raise TypeError(f"{function.__name__} must take a cluster and a history")
+    if parameters[0].name == "self":
+        raise TypeError(f"{function.__name__}: a crash property is a function, no method")
 
     def test(**given: Any) -> None:
         seed, runs = given.pop(SEED), given.pop(RUNS)
@@ -177,15 +184,19 @@ class Runs:
     def check(self, own: CrashProperty, seed: int | None, given: Mapping[str, Any]) -> None:
         """Pass, or raise what pytest shows. Without a seed: as many as the budget allows."""
         if seed is not None:
-            self._check_seed(own, seed, given)
+            if (unmeasured := self._check_seed(own, seed, given)) is not None:
+                pytest.skip(f"seed {seed} measured nothing: {unmeasured}")
             return
-        began = time.monotonic()
+        began, measured, unmeasured = time.monotonic(), 0, None
         first = min(own.seeds) if self.first is None else self.first
         for number in count(first):
             if number > first and time.monotonic() - began >= (self.budget_s or 0.0):
                 break
-            self._check_seed(own, number, given)
+            unmeasured = self._check_seed(own, number, given)
+            measured += unmeasured is None
             self.note("chaos_seeds", f"{first}..{number}")
+        if not measured:
+            pytest.skip(f"none of the seeds measured anything: {unmeasured}")
 
     def close(self) -> None:
         """End everything that was started."""
@@ -193,7 +204,8 @@ class Runs:
             session.close()
         self._sessions.clear()
 
-    def _check_seed(self, own: CrashProperty, seed: int, given: Mapping[str, Any]) -> None:
+    def _check_seed(self, own: CrashProperty, seed: int, given: Mapping[str, Any]) -> str | None:
+        """None when it held, or why it measured nothing."""
         session = self._session(own)
         plan = make_plan(seed, planted(replace(own.wishes, mutant=self.mutant)))
         inspector = _Inspector(own.function, given)
@@ -211,9 +223,9 @@ class Runs:
         self.note("chaos_verdict", "error in the test" if is_error else str(verdict))
         self.note("chaos_digest", str(result["digest"]))
         if verdict is Verdict.HELD:
-            return
+            return None
         if verdict is Verdict.NOT_MEASURED:
-            pytest.skip(f"seed {seed} measured nothing: {result['reason']}")
+            return str(result["reason"])
         self.note("chaos_replay", command)
         if result["bundle"] is not None:
             self.note("chaos_bundle", result["bundle"])
@@ -231,7 +243,9 @@ class Runs:
         return self._sessions[key]
 
     def _command(self, seed: int) -> str:
-        path = self.nodeid.partition("[")[0]
+        path, _, parameters = self.nodeid.removesuffix("]").rpartition("[")
+        if parameters not in (f"seed-{seed}", "budget"):
+            path = self.nodeid
         return shlex.join(["pytest", path, "--chaos-seeds", f"{seed}..{seed}", *self.options])
 
 
@@ -251,9 +265,13 @@ class _Inspector:
             self.raised = error.with_traceback(self._own_part(error.__traceback__))
             said = str(error).partition("\n")[0] or "an assertion failed"
             yield Violation(OWN, said, {}, self._function.__name__)
+        except Ended:
+            raise  # the database was asked, and did not survive that: the checkers say how
         except Exception as error:
             self.raised = error.with_traceback(self._own_part(error.__traceback__))
-            raise
+            if not isinstance(error, QueryRefused) or not is_failure_of_the_server(error):
+                raise
+            yield Violation(OWN, str(error), {}, self._function.__name__)
 
     def _own_part(self, frames: TracebackType | None) -> TracebackType | None:
         """From the function's own frame on: how it was called is of no interest."""

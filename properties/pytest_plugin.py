@@ -19,6 +19,7 @@ Fixtures, for tests without a plan: `cluster`, a server of the engine that runs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -55,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: crashes a database again and again")
     _seeds(config)
     budget_s = config.getoption("--chaos-budget")
-    if budget_s is not None and budget_s <= 0:
+    if budget_s is not None and not 0 < budget_s < math.inf:
         raise pytest.UsageError("--chaos-budget: a number of seconds above 0")
     if (name := config.getoption("--chaos-mutant")) is not None:
         from chaos.mutants.planting import find_mutant
@@ -131,7 +132,8 @@ def chaos_runs(_chaos_session: Runs, request: pytest.FixtureRequest) -> Runs:
     def note(name: str, value: str) -> None:
         properties[:] = [*(one for one in properties if one[0] != name), (name, value)]
 
-    _chaos_session.nodeid = request.node.nodeid
+    where = request.node.nodeid.partition("::")[2]
+    _chaos_session.nodeid = f"{_relative(request.node.path)}::{where}"
     _chaos_session.note = note
     return _chaos_session
 

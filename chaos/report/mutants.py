@@ -139,8 +139,8 @@ def size_text(size: Mapping[str, Any] | None) -> str:
 def troubles(row: Mapping[str, Any]) -> list[str]:
     """What is wrong with a mutant, a line each."""
     lines = list(row["broken"])
-    if row["clean"] == "violated":
-        lines.append(f"seed {row['seed']} is violated on the clean engine, too")
+    if row["clean"] not in (None, "held"):
+        lines.append(f"seed {row['seed']} without it: {row['clean'].replace('_', ' ')}")
     if not row["caught"] and not row["broken"]:
         seen = sorted({pair for run in row["misnamed"] for pair in run})
         lines.append("not caught" + (f"; seen by {', '.join(seen)}" if seen else ""))

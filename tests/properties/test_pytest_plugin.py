@@ -122,6 +122,7 @@ def test_an_error_in_the_function_is_its_own_and_no_violation(
         ({"suite": "no.such:suite"}, "there is no module 'no.such'"),
         ({"seeds": "1..3"}, "seeds is '1..3'"),
         ({"seeds": 0}, "seeds is 0"),
+        ({"seeds": 1.5}, "seeds is 1.5"),
         ({"cycles": 0}, "cycles is 0, and must be at least 1"),
         ({"clients": 500}, "clients is 500, and must be from 1 to 30"),
     ],
@@ -178,10 +179,18 @@ def test_a_budget_is_used_up_with_one_seed_after_the_other(short: pytest.Pyteste
     assert re.search(r'name="chaos_seeds" value="1\.\.\d+"', text)
 
 
+def test_a_method_is_refused() -> None:
+    with pytest.raises(TypeError, match="a crash property is a function, no method"):
+
+        @crash_property()
+        def holds(self: object, cluster: object, history: object) -> None:
+            """Never called."""
+
+
 @pytest.mark.parametrize(
     ("option", "given"),
     [("--chaos-seeds", "5..1"), ("--chaos-seeds", "many"), ("--chaos-budget", "0"),
-     ("--chaos-mutant", "no-such-bug")],
+     ("--chaos-budget", "nan"), ("--chaos-mutant", "no-such-bug")],
 )  # fmt: skip
 def test_options_that_cannot_be_are_wrong_usage(
     short: pytest.Pytester, option: str, given: str
