@@ -133,12 +133,13 @@ def _check_group(
     if not kept:
         return
     batch = join(forks, kept, findings)
+    fate = fates(batch, log)
     if len(batch.tuples.item):
-        fate = _check_batch(batch, control, log)
-        check_visibility(batch, fate, {fork: np.concatenate(bits) for fork, bits in maps.items()})
+        _check_batch(batch, fate, control)
+    check_visibility(batch, fate, {fork: np.concatenate(bits) for fork, bits in maps.items()})
 
 
-def _check_batch(batch: Batch, control: Control, log: CommitLog) -> Fates:
+def _check_batch(batch: Batch, fate: Fates, control: Control) -> None:
     natts = np.array([fork.natts for fork in batch.forks], dtype=np.int64)[batch.fork_of]
     have = batch.tuples.infomask2 & NATTS
     batch.complain_of(
@@ -146,10 +147,8 @@ def _check_batch(batch: Batch, control: Control, log: CommitLog) -> Fates:
         np.flatnonzero((natts > 0) & (have > natts)),
         lambda at: f"it has {have[at]} attributes, and its relation {natts[at]}",
     )
-    fate = fates(batch, log)
     check_xids(batch, fate, control)
     check_chains(batch, fate)
-    return fate
 
 
 def _check_lsns(forks: list[Fork], part: Part, end: int | None, findings: Findings) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 VERSION: Final = "15"
 TABLESPACE_DIRECTORY: Final = "PG_15_202209061"
@@ -46,6 +48,23 @@ class Directory:
         except OSError as error:
             raise CannotCheck(f'cannot read "{path}": {error.strerror}') from error
 
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """A file that is there, to be read piece by piece."""
+        try:
+            with (self.root / path).open("rb") as file:
+                yield file
+        except OSError as error:
+            raise CannotCheck(f'cannot read "{path}": {error.strerror}') from error
+
+    def size(self, entry: os.DirEntry[str]) -> int:
+        """The bytes of what a listing has shown."""
+        try:
+            return entry.stat().st_size
+        except OSError as error:
+            path = Path(entry.path).relative_to(self.root)
+            raise CannotCheck(f'cannot read "{path}": {error.strerror}') from error
+
     def listing(self, path: str) -> list[os.DirEntry[str]]:
         """What is in a directory, by name; nothing if there is none."""
         try:
@@ -81,7 +100,7 @@ class Directory:
                     continue
                 path = f"{directory}/{entry.name}"
                 number, fork, segment = int(match[1]), match[2] or "main", int(match[3] or 0)
-                size = entry.stat().st_size
+                size = self.size(entry)
                 found.append(RelationFile(path, tablespace, database, number, fork, segment, size))
         return found
 
@@ -112,7 +131,7 @@ def _living_postmaster(root: Path) -> int:
         first = (root / "postmaster.pid").read_text(encoding="ascii").partition("\n")[0]
         pid = abs(int(first))
         os.kill(pid, 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
+    except (FileNotFoundError, ValueError, OverflowError, ProcessLookupError):
         return 0
     except OSError as error:
         if error.errno != errno.EPERM:

@@ -46,7 +46,7 @@ def check_slrus(directory: Directory, findings: Findings) -> None:
     for area in SLRUS:
         for entry in directory.listing(area):
             path = f"{area}/{entry.name}"
-            size = entry.stat().st_size
+            size = directory.size(entry)
             if _SLRU.fullmatch(entry.name) is None:
                 findings.notes.append(f"{path}: it is no file of this area")
             elif size % PAGE or size > PAGES_PER_SEGMENT * PAGE:

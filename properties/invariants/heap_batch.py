@@ -166,7 +166,7 @@ def _chunks(directory: Directory, file: RelationFile) -> Iterator[tuple[int, byt
         if whole:
             yield 0, data[:whole]
         return
-    with (directory.root / file.path).open("rb") as stream:
+    with directory.open(file.path) as stream:
         first = 0
         while data := stream.read(PAGES_PER_BATCH * PAGE):
             whole = len(data) - len(data) % PAGE

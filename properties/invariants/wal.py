@@ -209,14 +209,14 @@ def _check_names(
                 findings.add("LOG-3", path, "it is no file of the WAL")
             continue
         findings.looked_at["WAL segments"] += 1
-        if (length := entry.stat().st_size) != size:
+        if (length := directory.size(entry)) != size:
             findings.add("LOG-3", path, f"it has {length} bytes, and a segment {size}")
             continue
         timeline, log, number = (int(entry.name[at : at + 8], 16) for at in (0, 8, 16))
         start = (log * per_log + number) * size
         if end is None or start >= end or timeline != control.timeline:
             continue
-        with (directory.root / path).open("rb") as file:
+        with directory.open(path) as file:
             header = file.read(LONG_HEADER)
         magic, _, _, address, _ = _PAGE_HEADER.unpack_from(header)
         system, segment_size, page_size = _LONG.unpack_from(header, SHORT_HEADER)

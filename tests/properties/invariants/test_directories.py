@@ -8,9 +8,11 @@ import struct
 
 import pytest
 
-from properties.invariants import CannotCheck, check_directory
+from properties.invariants import CannotCheck, check_directory, checking, heap_batch
 from properties.invariants.alone import examine_pages
-from properties.invariants.report import SHOWN_PER_FILE
+from properties.invariants.directory import Directory, RelationFile
+from properties.invariants.heap_batch import Fork
+from properties.invariants.report import SHOWN_PER_FILE, Findings
 from tests.properties.invariants import damages
 from tests.properties.invariants.doctoring import PAGE, XMIN_COMMITTED, Cluster
 
@@ -46,6 +48,47 @@ def test_a_cluster_that_a_server_runs_on_is_refused_unless_somebody_knows_better
         check_directory(cluster.root)
     report = check_directory(cluster.root, is_stopped=True)
     assert [problem.invariant for problem in report.problems] == ["FILE-1"]
+
+
+def test_a_lock_file_with_a_number_that_no_process_can_have_is_nobodys(cluster: Cluster) -> None:
+    (cluster.root / "postmaster.pid").write_text(f"{10**20}\n")
+    report = check_directory(cluster.root)
+    assert [problem.invariant for problem in report.problems] == ["FILE-1"]
+
+
+@pytest.mark.parametrize("path", ["base/5/77777", "pg_xact/0001", f"pg_wal/{'0' * 24}"])
+def test_a_name_that_leads_nowhere_cannot_be_checked(cluster: Cluster, path: str) -> None:
+    (cluster.root / path).symlink_to("nowhere")
+    with pytest.raises(CannotCheck, match=f'cannot read "{path}": No such file'):
+        check_directory(cluster.root)
+
+
+def test_a_large_file_that_cannot_be_opened_cannot_be_checked(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heap_batch, "PAGES_PER_BATCH", 1)
+    path = cluster.files["wide"]
+    size = (cluster.root / path).stat().st_size
+    lost = RelationFile(f"{path}.lost", 1663, 5, 1, "main", 0, size)
+    forks = [Fork((lost,), is_heap=True)]
+    with pytest.raises(CannotCheck, match=f'cannot read "{lost.path}": No such file'):
+        list(heap_batch.parts_of(Directory(cluster.root), forks, True, Findings()))
+
+
+def test_a_map_is_held_against_a_heap_without_row_versions(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "PAGES_PER_BATCH", 1)
+    path = cluster.files["frozen"]
+    page = cluster.page(path, 0)
+    struct.pack_into("<HH", page, 12, 24, PAGE)
+    page[24:] = bytes(PAGE - 24)
+    cluster.put(path, 0, page)
+    assert check_directory(cluster.root).problems == ()
+    damages.make_map(cluster, "frozen", damages.MAP_VISIBLE)
+    assert [one.invariant for one in check_directory(cluster.root).problems] == ["MAP-1"]
+    damages.make_map(cluster, "frozen", damages.MAP_VISIBLE, block=3)
+    assert [one.invariant for one in check_directory(cluster.root).problems] == ["MAP-4"]
 
 
 def test_of_a_cluster_that_was_not_shut_down_only_what_holds_nevertheless_is_checked(
