@@ -326,6 +326,6 @@ def _number(text: str, number: int) -> Any:
             return float(match[1])
         if match := _RATIO.fullmatch(text):
             return int(match[1]) / int(match[2])
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise MalformedEdn(number, f"{text[:40]} cannot be read as a number") from error
     raise MalformedEdn(number, f"{text[:40]} is no number")

@@ -68,6 +68,8 @@ OUR_REGISTERS: Final = "rw"
 OUR_MARK: Final = "time_us"
 """A key that only events of our own histories have."""
 OUR_INITIAL: Final = 0
+POSITIONS: Final = 1 << 63
+"""Every position is less."""
 
 LEVELS: Final = {
     "read uncommitted": "read-committed",
@@ -85,6 +87,14 @@ Progress = Callable[[int, int], None]
 
 class NoHistory(ValueError):
     """The file is no history that could be judged; the message begins with file and line."""
+
+
+class _TooManyDigits(ValueError):
+    """What Python says of an integer in JSON that it does not read."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,8 @@ def read_history(
                     progress(raw.tell(), total)
     except MalformedEdn as error:
         raise NoHistory(f"{path}:{error.line}: {error}") from error
+    except _TooManyDigits as error:
+        raise NoHistory(f"{path}:{error.line}: a number has too many digits to be read") from error
     except json.JSONDecodeError as error:
         raise NoHistory(f"{path}:{error.lineno}: this is no JSON: {error.msg}") from error
     except UnicodeDecodeError as error:
@@ -210,6 +222,8 @@ def _json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
         except json.JSONDecodeError as error:
             error.lineno = number
             raise
+        except ValueError as error:
+            raise _TooManyDigits(number) from error
 
 
 _BETWEEN: Final = re.compile(r"[\s,]*")
@@ -225,7 +239,12 @@ def _json_array(text: str) -> Iterator[tuple[int, Any]]:
         line += text.count("\n", at, begin)
         if text.startswith("]", begin):
             break
-        element, at = decode(text, begin)
+        try:
+            element, at = decode(text, begin)
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            raise _TooManyDigits(line) from error
         yield line, element
         line += text.count("\n", begin, at)
     if text[begin + 1 :].strip():
@@ -331,6 +350,8 @@ class _Pairing:
         elif index.__class__ is not int or index <= self._last:
             message = f"index {_short(index)} does not come after the one before, {self._last}"
             raise self._error(line, message)
+        if index >= POSITIONS:
+            raise self._error(line, f"index {_short(index)} is no position: it is too large")
         self._last = index
         return int(index)
 

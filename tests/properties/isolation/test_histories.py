@@ -187,6 +187,7 @@ def test_reads_share_the_values_of_the_longest(file: Path) -> None:
     assert first[2] is third[2]
 
 
+DIGITS = "7" * 5000
 BEGIN = "{:type :invoke, :process 0, :f :txn, :value [[:append 1 1]]}\n"
 
 
@@ -218,6 +219,12 @@ BEGIN = "{:type :invoke, :process 0, :f :txn, :value [[:append 1 1]]}\n"
         ('[{"index": 5, "f": "x"},\n {"index": 6', 2, "this is no JSON"),
         ('[{"index": 5, "f": "x"},\n {"index": 5, "f": "x"}]', 2, "does not come after"),
         ('[{"index": 5, "f": "x"}]\n]', 1, "something after the array"),
+        (f"{{:index {2**63} :f :x}}", 1, "index 9223372036854775808 is no position"),
+        (f'\n{{"index": {2**63 - 1}, "f": "x"}}\n{{"f": "x"}}', 3, "is no position"),
+        (f'{{"index": 5, "f": "x"}}\n{{"value": {DIGITS}}}', 2, "too many digits"),
+        (f'[{{"index": 5, "f": "x"}},\n {{"value": {DIGITS}}}]', 2, "too many digits"),
+        (f"{{:index 5 :f :x}}\n{{:value {DIGITS}}}", 2, "cannot be read as a number"),
+        (f"{{:index 5 :f :x}}\n{{:value {DIGITS[:400]}/3}}", 2, "cannot be read as a number"),
         (BEGIN.replace(":f", ":isolation 3, :f"), 1, "3 is no isolation level"),
     ],
 )
