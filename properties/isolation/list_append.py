@@ -61,6 +61,7 @@ class ListHistory:
         self.intermediate: dict[int, dict[Any, Any]] = {}
         """Of each key: values after which their writer appended another, and that."""
         self.ambiguous = Ambiguities(findings)
+        self.read_anything = False
         self.wrote_anything = False
         self._read_transaction = array("i")
         self._read_key = array("i")
@@ -82,6 +83,8 @@ class ListHistory:
             if f == APPEND:
                 self._append(row, key, value, mine)
             elif f == READ:
+                if transaction.status == OK:
+                    self.read_anything = True
                 if reads_count:
                     self._read(row, key, value, level, mine, seen)
             else:
@@ -188,7 +191,10 @@ class ListHistory:
         self._read_rows: Ints = np.array(self._read_transaction, np.int64)
         self._read_keys: Ints = np.array(self._read_key, np.int64)
         if not len(self._read_rows) and not self.strays:
-            self.findings.unknown("nothing read", "no committed transaction read a list")
+            reason = "no committed transaction read a list"
+            if self.read_anything:
+                reason = "no read that counts shows what another transaction appended"
+            self.findings.unknown("nothing read", reason)
         elif not self.wrote_anything:
             self.findings.unknown("nothing written", "no transaction appended to a list")
         self._lay_out()
@@ -281,16 +287,16 @@ class ListHistory:
                     self._find_intermediate(row, key, read[-1], read)
 
     def _find_reordered(self) -> None:
-        """What one transaction appended to a list is there in another order than it had. No edge
-        between two transactions would show that.
+        """Of what one transaction appended to a list a later part is there before an earlier one,
+        or without it. No edge between two transactions would show that.
         """
         for key, later in self.intermediate.items():
             longest = self.longest[key]
-            if len(longest) < 2 or key in self.ambiguous.keys:
+            if not longest or key in self.ambiguous.keys:
                 continue
             places = {value: place for place, value in enumerate(longest)}
             for value, after in later.items():
-                if after in places and places.get(value, -1) > places[after]:
+                if after in places and places.get(value, len(longest)) > places[after]:
                     self._note(
                         "incompatible-order",
                         (self.longest_reader[key], self.writers[key][value]),

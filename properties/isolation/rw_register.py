@@ -58,6 +58,7 @@ class RegisterHistory:
         self.later: dict[int, int] = {}
         """Of versions that their own writer overwrote: the one that he wrote then."""
         self.ambiguous = Ambiguities(findings)
+        self.read_anything = False
         self.wrote_anything = False
         self._key = array("i")
         self._writer = array("i")
@@ -83,6 +84,8 @@ class RegisterHistory:
             if f == WRITE:
                 self._write(row, key, value, current, wrote, bases)
             elif f == READ:
+                if transaction.status == OK:
+                    self.read_anything = True
                 if reads_count:
                     self._read(row, key, value, level, current, wrote)
             else:
@@ -166,7 +169,10 @@ class RegisterHistory:
         self.read_row: Ints = np.array(self._read_transaction, np.int64)
         self.read_version: Ints = np.array(self._read_version, np.int64)
         if not len(self.read_row):
-            self.findings.unknown("nothing read", "no committed transaction read a register")
+            reason = "no committed transaction read a register"
+            if self.read_anything:
+                reason = "no read that counts shows what another transaction wrote"
+            self.findings.unknown("nothing read", reason)
         elif not self.wrote_anything:
             self.findings.unknown("nothing written", "no transaction wrote a register")
         self._leave_out_ambiguous()

@@ -166,6 +166,26 @@ LISTS = [
         "read-uncommitted",
     ),
     Defined(
+        "the later of two appends of one transaction without the earlier",
+        """
+        0 [[:append :x 1] [:append :x 2]]
+        1 [[:r :x [2]]]
+        """,
+        "incompatible-order G-single",
+        "read-committed",
+        "read-uncommitted",
+    ),
+    Defined(
+        "one of three appends of one transaction is missing between the others",
+        """
+        0 [[:append :x 1] [:append :x 2] [:append :x 3]]
+        1 [[:r :x [1 3]]]
+        """,
+        "incompatible-order G-single",
+        "read-committed",
+        "read-uncommitted",
+    ),
+    Defined(
         "two orders of one list",
         """
         0 [[:append :x 1]]

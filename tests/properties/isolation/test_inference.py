@@ -167,6 +167,16 @@ def test_a_list_history_that_shows_too_little_is_no_pass(
     assert verdict.unknowns[0].kind == kind
 
 
+def test_reads_of_own_writes_only_are_told_from_no_reads() -> None:
+    (unknown,) = registers(together("wx1 gx1", "wx2")).unknowns
+    assert unknown.reason == "no read that counts shows what another transaction wrote"
+    (unknown,) = registers(together("wx1", "fail gx", "wx2")).unknowns
+    assert unknown.reason == "no committed transaction read a register"
+    history = together("ax1 rx1", "ax2", levels=("read-uncommitted", None))
+    (unknown,) = lists(history).unknowns
+    assert unknown.reason == "no read that counts shows what another transaction appended"
+
+
 @pytest.mark.parametrize(
     ("history", "kind"),
     [
