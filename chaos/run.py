@@ -34,7 +34,7 @@ from chaos.reaction import Reaction, Watch
 from chaos.report.observer import Observer
 from chaos.scheduler.world import Hung
 from chaos.seeds import stream
-from chaos.suffix import lost_suffixes
+from chaos.suffix import is_asynchronous, lost_suffixes
 from chaos.targets.api import NOT_PATCHED, HasKnownFiles, Target, TargetUnusable
 from chaos.verdict import Verdict
 from chaos.workloads.api import Operation, checkpoint

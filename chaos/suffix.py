@@ -1,4 +1,5 @@
-"""What crashes took of what had been acknowledged: a measure, and no judgement.
+"""What crashes may take of what had been acknowledged, and what they took: a measure, and no
+judgement.
 
 With synchronous commits it is nothing, or a checker says so. With asynchronous ones it is the end
 of what was done: how much of it, and how old the oldest was when the crash came, says how much a
@@ -7,11 +8,19 @@ user has to lose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from chaos.history import Event
+
+OFF: Final = ("off", "false", "no", "0", "of", "fals", "fal", "fa", "f", "n")
+"""All ways to spell that a setting is off."""
+
+
+def is_asynchronous(settings: Mapping[str, str]) -> bool:
+    """Whether a server with these settings answers COMMIT before it is on disk."""
+    return settings.get("synchronous_commit", "on").strip().lower() in OFF
 
 
 @dataclass(frozen=True, slots=True)

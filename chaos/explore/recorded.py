@@ -21,9 +21,9 @@ from typing import Any, Final
 from chaos.disk.image import Image
 from chaos.disk.operations import Operation as DiskOperation
 from chaos.history import NEMESIS, Event, EventType, History, Process
+from chaos.suffix import is_asynchronous
 from chaos.workloads.api import Body, Operation
 
-ASYNCHRONOUS: Final = ("off", "false", "no", "0")
 STRIKE: Final = "power cut"
 CUT: Final = "the power was cut"
 """The error of what was under way."""
@@ -150,7 +150,7 @@ class Recorded:
         """Whether what is acknowledged is durable: else the checkers must know of the crash, since
         it may take some of that.
         """
-        return self.settings.get("synchronous_commit", "on") not in ASYNCHRONOUS
+        return not is_asynchronous(self.settings)
 
     def phase_at(self, place: int) -> str:
         """What the run was at."""

@@ -27,11 +27,12 @@ from chaos.disk.image import Image
 from chaos.disk.log import START, Position, read_log
 from chaos.disk.operations import Operation as DiskOperation
 from chaos.driver import Client, ClientState, Driver
-from chaos.explore.recorded import ASYNCHRONOUS, Phase, PlacedHistory, Recorded
+from chaos.explore.recorded import Phase, PlacedHistory, Recorded
 from chaos.history import CONTROL
 from chaos.oracle import HarnessBroken
 from chaos.scheduler.world import Schedule
 from chaos.seeds import child_seed, stream
+from chaos.suffix import is_asynchronous
 from chaos.targets.api import TargetUnusable
 from chaos.targets.baton import BatonEngineTarget
 from chaos.targets.making import Maker
@@ -189,7 +190,7 @@ class _Recording:
             self._begin_phase("setup")
             for operation in self._workload.setup():
                 self._do(operation)
-            if self._settings.get("synchronous_commit", "on") in ASYNCHRONOUS:
+            if is_asynchronous(self._settings):
                 self._do(checkpoint())  # else a crash could take the tables with it
             first = self._tail.length()
             for step in script.steps or default_steps(script.transactions):

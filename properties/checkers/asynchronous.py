@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from chaos.history import Event
+from chaos.suffix import is_asynchronous
 
 SLACK_US: Final = 1_000_000
 DEFAULT_DELAY_US: Final = 200_000
@@ -20,7 +21,7 @@ HARMLESS: Final = frozenset({"logger"})
 
 def forgiven_us(settings: dict[str, str]) -> int | None:
     """How long before a crash an acknowledgement is worth nothing; None: it is always worth all."""
-    if settings.get("synchronous_commit", "on") not in ("off", "false", "no", "0"):
+    if not is_asynchronous(settings):
         return None
     found = re.fullmatch(r"(\d+)\s*(us|ms|s)?", settings.get("wal_writer_delay", ""))
     units = {"us": 1, "ms": 1000, None: 1000, "s": 1_000_000}
@@ -33,6 +34,10 @@ def may_lose(begin: Event) -> bool:
     return forgiven_us(begin.value.get("settings", {})) is not None
 
 
-def is_crash(strike: dict[str, Any]) -> bool:
-    """Whether a fault ended all processes that share memory."""
-    return bool(strike["kills"].keys() - HARMLESS)
+def is_crash(told: dict[str, Any]) -> bool:
+    """Whether all processes that share memory have ended, by the value of the event `reaction`:
+    a fault killed one of them, or the server gave itself up, as it may when a disk fails.
+    """
+    seen = told["reaction"]
+    is_restarted = "crash_restart" in seen["marks"] or seen.get("launches") or seen.get("replay")
+    return bool(told["strike"]["kills"].keys() - HARMLESS or is_restarted)

@@ -43,7 +43,7 @@ class Atomicity:
             for content in self._contents:
                 content.begin(event.value)
         elif event.f == "reaction":
-            self._may_be_lost |= self._is_asynchronous and is_crash(event.value["strike"])
+            self._may_be_lost |= self._is_asynchronous and is_crash(event.value)
         elif event.f == "rotate":
             for content in self._contents:
                 content.observe(event)

@@ -52,7 +52,7 @@ class CounterBounds:
                 _add(self._most, amounts, 1)
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._is_blind = True
 
     def _count(self, event: Event) -> Iterator[Violation]:

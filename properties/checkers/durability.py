@@ -42,14 +42,14 @@ class Durability:
         elif event.f == "begin":
             self._forgiven_us = forgiven_us(event.value.get("settings", {}))
         elif event.f == "reaction" and self._forgiven_us is not None:
-            self._crashed(event.value["strike"])
+            self._crashed(event.value)
         elif event.f == "audit" and event.type == "ok":
             yield from self._judge(event)
 
-    def _crashed(self, strike: dict[str, Any]) -> None:
+    def _crashed(self, told: dict[str, Any]) -> None:
         """What the crash may have taken is no longer known to be there."""
-        if is_crash(strike) and self._forgiven_us is not None:
-            limit = strike["at_us"] - self._forgiven_us
+        if is_crash(told) and self._forgiven_us is not None:
+            limit = told["strike"]["at_us"] - self._forgiven_us
             for transaction, at_us in list(self._acknowledged.items()):
                 if at_us >= limit:
                     del self._acknowledged[transaction]

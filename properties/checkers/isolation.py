@@ -210,7 +210,7 @@ class Isolation:
                 histories.ended.append(self._ended(event, histories.ops_of(event.value)))
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._crashed_at = event.index
 
     def _ended(self, event: Event, ops: tuple[Op, ...]) -> _Ended:

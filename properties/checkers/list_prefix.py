@@ -64,7 +64,7 @@ class ListPrefix:
                 self._length_due.pop(key, None)
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._since_crash = self._since_crash or []
 
     def _start_over(self, audit: Event, since: list[Event]) -> Iterable[Violation]:

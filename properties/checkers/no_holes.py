@@ -39,7 +39,7 @@ class NoHoles:
                 self._begun_at[transaction] = event.index
             elif event.type == "ok":
                 self._acknowledged_at[transaction] = event.index
-        elif event.f == "reaction" and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and is_crash(event.value):
             self._crashed_at = event.index
         elif event.f == "audit" and event.type == "ok" and self._crashed_at is not None:
             yield from self._judge(event, set(event.value["ledger"]), self._crashed_at)

@@ -54,7 +54,7 @@ class SessionOrder:
                 known[seen.thing] = _after(seen, before, event.index)
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._known.clear()
 
     def _violation(self, event: Event, seen: Seen, before: _Known, kind: str) -> Violation:

@@ -62,7 +62,7 @@ class SetMembers:
             initial = range(1, event.value.get("elements", 0) + 1)
             self._due = dict.fromkeys(initial, event.index)
             self._put_by = dict.fromkeys(initial, 0)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._is_blind = True
 
     def _transaction(self, event: Event) -> Iterator[Violation]:

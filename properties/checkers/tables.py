@@ -44,7 +44,7 @@ class TablesRead:
             yield from self._transaction(event)
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
-        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value["strike"]):
+        elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._latest.clear()
             self._due.clear()
 

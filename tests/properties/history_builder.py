@@ -221,7 +221,9 @@ class Builder:
             strike["kills"] = kills
         if disk is not None:
             strike["disk"] = disk
-        value = {"cycle": 1, "strike": strike, "reaction": CLEAN_REACTION | seen}
+        recovers = (strike["kills"] and name != "logger") or name == "stop:startup"
+        calm = {} if recovers else {"marks": []}
+        value = {"cycle": 1, "strike": strike, "reaction": CLEAN_REACTION | calm | seen}
         self.history.note("reaction", value)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chaos.oracle import HarnessBroken, Judge
+from chaos.suffix import is_asynchronous
 from properties.checkers.atomicity import Atomicity
 from properties.checkers.bank_total import BankTotal
 from properties.checkers.durability import Durability
@@ -295,14 +296,20 @@ def test_atomicity_sees_a_retired_list_that_comes_back() -> None:
 ASYNCHRONOUS = {"settings": {"synchronous_commit": "off"}}
 
 
-def crashed_lists(*, fault: str = "all", settings: Any = None, left: Any = None) -> Builder:
+def crashed_lists(
+    *, fault: str = "all", settings: Any = None, left: Any = None, seen: Any = None
+) -> Builder:
     """Lists that lose their ends, seen in an audit before, and go on with other values."""
     built = Builder(LISTS | (ASYNCHRONOUS if settings is None else settings))
     built.txn([["append", 1, 10], ["r", 1, [10]]], 1)
     built.txn([["append", 1, 11], ["r", 1, [10, 11]], ["append", 2, 12]], 2)
     built.txn([["append", 1, 13], ["r", 1, [10, 11, 13]]], 3)
     built.audit(ledger=[1, 2, 3], lists=[[1, [10, 11, 13]], [2, [12]]])
-    built.reaction(fault, **({"launches": 1, "postmaster_exits": [-9]} if fault == "all" else {}))
+    if seen is not None:
+        built.reaction("fsync-fails", kills={}, disk={"error": "fsync-fails"}, **seen)
+    else:
+        anew: Any = {"launches": 1, "postmaster_exits": [-9]} if fault == "all" else {}
+        built.reaction(fault, **anew)
     built.txn([["append", 1, 14], ["r", 1, [10, 14]]], 4)
     built.txn([["r", 2, []]])
     built.audit(ledger=[1, 4], lists=left or [[1, [10, 14]], [2, []]])
@@ -325,6 +332,40 @@ def test_synchronous_commits_may_not(checker: Any) -> None:
 @pytest.mark.parametrize("checker", [Durability, Atomicity, ListPrefix])
 def test_asynchronous_commits_are_not_lost_when_only_the_logger_died(checker: Any) -> None:
     assert judge(checker(), crashed_lists(fault="logger").events)
+
+
+@pytest.mark.parametrize("checker", [Durability, Atomicity, LostUpdate, ListPrefix, NoHoles])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"marks": ["panic", "crash_restart", "redo_not_required", "ready"]},
+        {"launches": 1, "postmaster_exits": [1]},
+        {"replay": {"records": 3, "bytes": 100, "seconds": 0.1}},
+    ],
+)
+def test_a_server_that_gave_itself_up_over_a_failing_disk_has_crashed(
+    checker: Any, seen: Any
+) -> None:
+    assert judge(checker(), crashed_lists(seen=seen).events) == []
+
+
+@pytest.mark.parametrize("checker", [Durability, Atomicity, ListPrefix])
+def test_a_server_that_bore_a_failing_disk_has_not(checker: Any) -> None:
+    assert judge(checker(), crashed_lists(seen={}).events)
+
+
+@pytest.mark.parametrize("spelling", ["off", "OFF", " Off ", "false", "f", "n", "0"])
+def test_each_spelling_of_off_is_off(spelling: str) -> None:
+    settings = {"synchronous_commit": spelling}
+    assert is_asynchronous(settings)
+    assert judge(Durability(), crashed_lists(settings={"settings": settings}).events) == []
+
+
+@pytest.mark.parametrize("spelling", ["on", "ON", "local", "remote_apply", "true", "o"])
+def test_nothing_else_is(spelling: str) -> None:
+    settings = {"synchronous_commit": spelling}
+    assert not is_asynchronous(settings)
+    assert judge(Durability(), crashed_lists(settings={"settings": settings}).events)
 
 
 def test_list_prefix_sees_a_hole_that_a_crash_has_made() -> None:
