@@ -33,6 +33,10 @@ class CounterBounds:
         self._most: Sums = Counter()
         self._least_at_begin: dict[Process, Sums] = {}
         self._open: dict[int, list[list[int]]] = {}
+        self._ended: dict[int, tuple[str, list[list[int]]]] = {}
+        """What has ended since the last audit began, and how."""
+        self._settled: set[int] = set()
+        """What is under way, and is in the sums of the last audit."""
         self._is_asynchronous = False
         self._is_blind = False
 
@@ -42,18 +46,31 @@ class CounterBounds:
             yield from self._count(event)
         elif event.f == "audit" and event.type == "invoke":
             self._least_at_begin[event.process] = self._least.copy()
+            self._ended.clear()
         elif event.f == "audit" and event.type == "ok" and "counters" in event.value:
-            rows = event.value["counters"]
-            yield from self._judge(event, rows)
-            self._is_blind = False
-            self._least = Counter(dict(rows))
-            self._most = Counter(dict(rows))
-            for amounts in self._open.values():
-                _add(self._most, amounts, 1)
+            yield from self._judge(event, event.value["counters"])
+            self._settle(event.value["counters"], set(event.value["ledger"]))
         elif event.f == "begin":
             self._is_asynchronous = may_lose(event)
         elif event.f == "reaction" and self._is_asynchronous and is_crash(event.value):
             self._is_blind = True
+
+    def _settle(self, rows: Any, ledger: set[int]) -> None:
+        """After an audit all is known but what was under way, of which it has what is in the
+        ledger.
+        """
+        self._is_blind = False
+        self._least = Counter(dict(rows))
+        self._most = Counter(dict(rows))
+        self._settled = self._open.keys() & ledger
+        for transaction, amounts in self._open.items():
+            if transaction not in ledger:
+                _add(self._most, amounts, 1)
+        for transaction, (how, amounts) in self._ended.items():
+            if transaction not in ledger and how != "fail":
+                _add(self._most, amounts, 1)
+                if how == "ok":
+                    _add(self._least, amounts, 1)
 
     def _count(self, event: Event) -> Iterator[Violation]:
         amounts = event.value["add"]
@@ -67,7 +84,10 @@ class CounterBounds:
         yield from self._judge_transaction(event)
         if transaction is not None:
             del self._open[transaction]
-            if event.type == "fail":
+            self._ended[transaction] = (event.type, amounts)
+            if transaction in self._settled:
+                self._settled.discard(transaction)
+            elif event.type == "fail":
                 _add(self._most, amounts, -1)
             elif event.type == "ok":
                 _add(self._least, amounts, 1)

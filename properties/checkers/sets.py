@@ -44,6 +44,8 @@ class SetMembers:
         self._failed: set[int] = set()
         self._seen: set[int] = set()
         self._open: dict[int, Any] = {}
+        self._ended: dict[int, Any] = {}
+        """What has ended since the last audit began."""
         self._begun_at: dict[Process, int] = {}
         self._is_asynchronous = False
         self._is_blind = False
@@ -54,6 +56,7 @@ class SetMembers:
             yield from self._transaction(event)
         elif event.f == "audit" and event.type == "invoke":
             self._begun_at[event.process] = event.index
+            self._ended.clear()
         elif event.f == "audit" and event.type == "ok" and "elements" in event.value:
             yield from self._judge(event, event.value["elements"])
             self._settle(event)
@@ -87,7 +90,7 @@ class SetMembers:
 
     def _end(self, event: Event, transaction: int) -> Iterator[Violation]:
         value = event.value
-        del self._open[transaction]
+        self._ended[transaction] = self._open.pop(transaction)
         if event.type == "info":
             return
         for element in value["remove"]:
@@ -104,18 +107,22 @@ class SetMembers:
             yield self._violation(event, message + some(seen), "aborted read")
 
     def _settle(self, audit: Event) -> None:
-        """After an audit all is known but what is under way."""
+        """After an audit all is known but what was under way since it began."""
         self._is_blind = False
-        there = set(audit.value["elements"])
-        under_way = {element for value in self._open.values() for element in value["add"]}
-        self._due = dict.fromkeys(audit.value["elements"], audit.index)
-        self._gone = {
+        there, begun_at = set(audit.value["elements"]), self._begun_at[audit.process]
+        under_way = self._open | self._ended
+        coming = {element for value in under_way.values() for element in value["add"]}
+        came = {element: at for element, at in self._due.items() if at > begun_at}
+        went = {element: at for element, at in self._gone.items() if at > begun_at}
+        known = dict.fromkeys(audit.value["elements"], audit.index) | came
+        self._due = {element: at for element, at in known.items() if element not in went}
+        self._gone = went | {
             element: self._gone.get(element, audit.index)
             for element in self._put_by
-            if element not in there and element not in under_way
+            if element not in there and element not in coming
         }
         for wanting in self._wanted.values():
-            for transaction in [one for one in wanting if one not in self._open]:
+            for transaction in [one for one in wanting if one not in under_way]:
                 del wanting[transaction]
 
     def _judge(self, event: Event, elements: list[int]) -> Iterator[Violation]:

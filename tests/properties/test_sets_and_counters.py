@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chaos.history import CONTROL
 from chaos.workloads.api import READ_COMMITTED, REPEATABLE_READ
 from properties.checkers.counters import CounterBounds
 from properties.checkers.sets import SetMembers
@@ -17,6 +18,8 @@ from tests.properties.history_builder import (
     kinds,
     numbered,
 )
+
+NOT_YET = {"ledger": [], "elements": [1, 2, 3]}
 
 
 def after(*transactions: dict[str, Any]) -> Builder:
@@ -89,6 +92,29 @@ def test_what_was_in_doubt_is_settled_by_an_audit() -> None:
         assert kinds(SetMembers(), built.events) == said
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("ends", ["during", "after"])
+def test_an_audit_may_see_what_ends_meanwhile_or_not(is_there: bool, ends: str) -> None:
+    """Either way it has happened when the next read begins."""
+    for read, said in (
+        ([2, 3, 4], []),
+        ([2, 3], ["lost" if is_there else "never read"]),
+        ([1, 2, 3, 4], ["resurrected"]),
+    ):
+        built = Builder(SET)
+        changing = built.begin_elements(1, add=[4], remove=[1], process=1)
+        audit = built.history.invoke(CONTROL, "audit", {})
+        seen = {"ledger": [1], "elements": [2, 3, 4]} if is_there else NOT_YET
+        if ends == "during":
+            built.end_elements(changing)
+            built.history.complete(audit, "ok", seen)
+        else:
+            built.history.complete(audit, "ok", seen)
+            built.end_elements(changing)
+        built.elements(reads=[read])
+        assert kinds(SetMembers(), built.events) == said
+
+
 def test_a_transaction_sees_its_own_changes() -> None:
     for read, said in (([2, 3, 4], []), ([1, 2, 3], ["own change missing"])):
         built = after({"add": [4], "remove": [1], "reads": [read]})
@@ -156,6 +182,27 @@ def test_an_audit_settles_what_was_in_doubt() -> None:
         built.count(1, "info", add=[(1, 4)], made=[4], process=1)
         built.audit(ledger=[1], counters=numbered([found, 0]))
         built.count(reads=[[then, 0]])
+        assert kinds(CounterBounds(), built.events) == said
+
+
+@pytest.mark.parametrize(("ledger", "audited"), [([1], 5), ([], 0)])
+@pytest.mark.parametrize("ends", ["during", "after"])
+def test_an_audit_may_count_what_ends_meanwhile_or_not(
+    ledger: list[int], audited: int, ends: str
+) -> None:
+    """Either way it is counted once when the next read begins."""
+    for value, said in ((5, []), (4, ["too little"]), (6, ["too much"])):
+        built = Builder(COUNTERS)
+        adding = built.begin_count(1, add=[(1, 5)], process=1)
+        audit = built.history.invoke(CONTROL, "audit", {})
+        seen = {"ledger": ledger, "counters": numbered([audited, 0])}
+        if ends == "during":
+            built.end_count(adding, made=[5])
+            built.history.complete(audit, "ok", seen)
+        else:
+            built.history.complete(audit, "ok", seen)
+            built.end_count(adding, made=[5])
+        built.count(reads=[[value, 0]])
         assert kinds(CounterBounds(), built.events) == said
 
 
