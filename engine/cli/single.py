@@ -24,6 +24,10 @@ INTERRUPTED: Final = 130
 """What a shell makes of a death by SIGINT."""
 
 
+class _InAStatement(Exception):
+    """Ctrl-C came while the database was at work."""
+
+
 @tool_command()
 @DATA_OPTION
 @SETTINGS_OPTION
@@ -42,7 +46,7 @@ def single(data: str | None, settings: tuple[str, ...], database: str) -> None:
         process.shut_down()
     except (EngineError, InvariantViolation, OSError) as error:
         _fail(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _InAStatement):
         click.echo("engine: interrupted; the next start recovers the database", err=True)
         status = INTERRUPTED
     finally:
@@ -51,22 +55,24 @@ def single(data: str | None, settings: tuple[str, ...], database: str) -> None:
 
 
 def _serve(process: SingleUser) -> int:
-    """Run line after line, to the end of input or to Ctrl-C between two lines; the exit status."""
+    """Run line after line, to the end of input or to Ctrl-C between two statements; the exit
+    status.
+    """
     status = 0
-    while True:
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        if not line:
-            return status
-        if line.strip() and not _run(process, line.strip()):
-            status = 1
+    try:
+        while line := sys.stdin.readline():
+            if line.strip() and not _run(process, line.strip()):
+                status = 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
 
 
 def _run(process: SingleUser, text: str) -> bool:
     try:
         answers = process.execute(text)
+    except KeyboardInterrupt:
+        raise _InAStatement from None
     except SqlError as error:
         click.echo(f"{error.level}:  {error.sqlstate}: {error.message}", err=True)
         for title, more in (("DETAIL", error.detail), ("HINT", error.hint)):
