@@ -9,7 +9,8 @@ brought into its words:
 - of a transaction whose COMMIT was never answered the next audit says whether it is in;
 - an audit is a transaction too, of one snapshot, that reads every list and every register;
 - a register is told as the list of the values that it has had. Its versions say in which order
-  these were written, which of a mere register could only be guessed, so nothing stays unknown.
+  these were written, which of a mere register could only be guessed. A read of a version is left
+  out while one before it has no known maker: `atomicity` compares versions with the ledger.
 
 What an asynchronous commit may lose (`asynchronous.py`) was there until it was lost: so before
 anything is taken away, what had happened until then is judged as it was; after that the lost
