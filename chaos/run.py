@@ -76,7 +76,13 @@ class Run:
         self.driver.accepting = False
         self._control = self.driver.add_client(CONTROL)
         self._watch = Watch(target, self.driver, plan.bound_s)
-        looker = Looker(target, self.driver, self._control, self._workload.audit)
+        looker = Looker(
+            target,
+            self.driver,
+            self._control,
+            self._workload.audit,
+            is_asynchronous=is_asynchronous(plan.settings),
+        )
         self._deeds = Deeds(
             target, self.driver, self._watch, self._glance, self._begin_checkpoint, looker
         )

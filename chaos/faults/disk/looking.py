@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from chaos.driver import Client, ClientState, Driver
 from chaos.history import Event
+from chaos.inspection import LOOK
 from chaos.targets.api import Target
 from chaos.workloads.api import Operation, checkpoint
 
 
 class Looker:
-    """Uses the controller's own client, while all others do nothing. `audit` reads everything."""
+    """Uses the controller's own client, while all others do nothing. `audit` reads everything.
+
+    It comes before the note about the crash that it follows. With asynchronous commits that crash
+    may have taken something, and nobody could know: then it is no `audit` for the checkers.
+    """
 
     def __init__(
-        self, target: Target, driver: Driver, control: Client, audit: Callable[[], Operation]
+        self,
+        target: Target,
+        driver: Driver,
+        control: Client,
+        audit: Callable[[], Operation],
+        *,
+        is_asynchronous: bool = False,
     ) -> None:
         self._target = target
         self._driver = driver
         self._control = control
         self._audit = audit
+        self._is_asynchronous = is_asynchronous
 
     def checkpoint(self, seconds: float) -> None:
         """One that is complete, if there is time for it; nothing is changed meanwhile."""
@@ -40,7 +53,10 @@ class Looker:
             driver.pump(seconds, lambda: self._is_connected() or self._is_over() or is_hopeless())
             if not self._is_connected():
                 return None
-            event = driver.do(self._control, self._audit(), seconds)
+            audit = self._audit()
+            if self._is_asynchronous:
+                audit = replace(audit, f=LOOK)
+            event = driver.do(self._control, audit, seconds)
             if event is None:
                 driver.abandon(self._control)
             return event
